@@ -1,0 +1,1 @@
+//! The daemon around the pure core of `chargetally-core`.

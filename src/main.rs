@@ -1,0 +1,3 @@
+//! The `chargetally` binary.
+
+fn main() {}
