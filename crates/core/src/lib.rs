@@ -1,1 +1,15 @@
-//! placeholder
+//! The pure core: what goes in is an [`observation`], what comes out are tallies, censuses and alarms. No clock, no
+//! IO, no thread, no lock and no log may enter here; time is an argument, and every sum is one of integers.
+
+pub mod alarm;
+pub mod census;
+pub mod histogram;
+pub mod observation;
+pub mod region;
+pub mod registration;
+pub mod scope;
+pub mod state;
+pub mod tally;
+pub mod time;
+pub mod unit;
+pub mod window;
