@@ -2,14 +2,20 @@
 //! IO, no thread, no lock and no log may enter here; time is an argument, and every sum is one of integers.
 
 pub mod alarm;
+pub mod book;
 pub mod census;
+pub mod config;
 pub mod histogram;
 pub mod observation;
 pub mod region;
 pub mod registration;
+pub mod reliability;
+pub mod rollup;
 pub mod scope;
+pub mod shard;
 pub mod state;
 pub mod tally;
 pub mod time;
+pub mod timeline;
 pub mod unit;
 pub mod window;

@@ -19,4 +19,12 @@ impl Setting {
 }
 /// An area code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Area(pub u64);
+pub struct Area(pub u32);
+impl Area {
+    pub fn county(self) -> u32 {
+        self.0
+    }
+    pub fn setting(self) -> Option<Setting> {
+        None
+    }
+}

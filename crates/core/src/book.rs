@@ -1,0 +1,158 @@
+//! Where contributions are booked until their base bucket closes: one tally per base bucket and slot. A slot is an
+//! attribution that a shard has numbered. Bookings may take back what was booked before; whatever their order, the
+//! sums are the same.
+
+use rustc_hash::FxHashMap;
+
+use crate::state::State;
+use crate::tally::{Merge, Tally};
+use crate::time::{BASE_BUCKET_MS, Bucket};
+use crate::unit::piece_of;
+
+/// An uninterrupted `occupied` stretch counts as overstay beyond this, ms (domain B8).
+pub const OVERSTAY_AFTER_MS: i64 = 600_000;
+
+/// An attribution, densely numbered within a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotIndex(pub u32);
+
+/// Which way energy flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the vehicle.
+    Import,
+    /// To the grid.
+    Export,
+}
+
+/// Bookings that have not been handed over yet.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    tallies: FxHashMap<(Bucket, SlotIndex), Tally>,
+}
+
+impl Book {
+    /// The tally of one base bucket and slot, to add to.
+    pub fn at(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
+        self.tallies.entry((bucket, slot)).or_default()
+    }
+
+    /// How many tallies stand here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    /// Whether nothing stands here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tallies.is_empty()
+    }
+
+    /// Takes out all bookings in base buckets before `closed`, ordered by bucket and slot.
+    pub fn take_before(&mut self, closed: Bucket) -> Vec<(Bucket, SlotIndex, Tally)> {
+        let mut taken: Vec<_> = self
+            .tallies
+            .extract_if(|&(bucket, _), _| bucket < closed)
+            .filter(|(_, tally)| !tally.is_zero())
+            .map(|((bucket, slot), tally)| (bucket, slot, tally))
+            .collect();
+        taken.sort_unstable_by_key(|&(bucket, slot, _)| (bucket, slot));
+        taken
+    }
+
+    /// Books everything that stands under `from` under `to` instead.
+    pub fn rename(&mut self, from: SlotIndex, to: SlotIndex) {
+        let moved: Vec<_> = self.tallies.extract_if(|&(_, slot), _| slot == from).collect();
+        for ((bucket, _), tally) in moved {
+            self.at(bucket, to).merge(&tally);
+        }
+    }
+
+    /// Books time in a state over `[from, to)`; `sign` -1 takes it back. `run_since_ms` is when the state began
+    /// without interruption: what overstay is counted from.
+    pub fn state(&mut self, slot: SlotIndex, state: State, from_ms: i64, to_ms: i64, run_since_ms: i64, sign: i64) {
+        for (bucket, from_ms, to_ms) in pieces(from_ms, to_ms) {
+            let tally = self.at(bucket, slot);
+            tally.state_ms[state.index()] += sign * (to_ms - from_ms);
+            if state == State::Occupied {
+                let over_from = from_ms.max(run_since_ms.saturating_add(OVERSTAY_AFTER_MS));
+                tally.overstay_ms += sign * (to_ms - over_from).max(0);
+            }
+        }
+    }
+
+    /// Books energy, spread evenly over `[from, to)` with the remainder in the last piece; a negative amount takes
+    /// back. `charging` says that the interval also counts as charging import.
+    pub fn energy(
+        &mut self,
+        slot: SlotIndex,
+        direction: Direction,
+        total_j: i64,
+        from_ms: i64,
+        to_ms: i64,
+        charging: bool,
+    ) {
+        if total_j == 0 {
+            return;
+        }
+        spread(total_j, from_ms, to_ms, |bucket, piece_j| {
+            let tally = self.at(bucket, slot);
+            match direction {
+                Direction::Import => tally.import_j += piece_j,
+                Direction::Export => tally.export_j += piece_j,
+            }
+            if charging && direction == Direction::Import {
+                tally.charging_import_j += piece_j;
+            }
+        });
+    }
+}
+
+/// Cuts `[from, to)` at the edges of base buckets.
+pub fn pieces(from_ms: i64, to_ms: i64) -> impl Iterator<Item = (Bucket, i64, i64)> {
+    let mut at_ms = from_ms;
+    std::iter::from_fn(move || {
+        (at_ms < to_ms).then(|| {
+            let bucket = Bucket::holding_ms(at_ms);
+            let piece = (bucket, at_ms, bucket.end_ms().min(to_ms));
+            at_ms = piece.2;
+            piece
+        })
+    })
+}
+
+/// Spreads a total evenly over `[from, to)`: each piece but the last is truncated, the last takes the remainder
+/// (semantics, section 3).
+pub fn spread(total: i64, from_ms: i64, to_ms: i64, mut book: impl FnMut(Bucket, i64)) {
+    let dt_ms = to_ms - from_ms;
+    let mut left = total;
+    for (bucket, piece_from_ms, piece_to_ms) in pieces(from_ms, to_ms) {
+        let piece = if piece_to_ms == to_ms { left } else { piece_of(total, piece_to_ms - piece_from_ms, dt_ms) };
+        left -= piece;
+        if piece != 0 {
+            book(bucket, piece);
+        }
+    }
+}
+
+const _: () = assert!(OVERSTAY_AFTER_MS % BASE_BUCKET_MS == 0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_end_at_bucket_edges() {
+        let cut: Vec<_> = pieces(59_000, 120_001).map(|(bucket, from, to)| (bucket.number(), from, to)).collect();
+        assert_eq!(cut, [(0, 59_000, 60_000), (1, 60_000, 120_000), (2, 120_000, 120_001)]);
+        assert_eq!(pieces(5, 5).count(), 0);
+    }
+
+    #[test]
+    fn the_last_piece_takes_the_remainder() {
+        let mut got = Vec::new();
+        spread(100, 59_000, 121_000, |bucket, piece| got.push((bucket.number(), piece)));
+        assert_eq!(got, [(0, 1), (1, 96), (2, 3)]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Failures and outages of one connector: episodes of fault that count as failures, and the monthly outage that the
+//! rolling twelve-month uptime is taken from. Nothing here looks at a clock; everything follows from samples.
+
+use crate::state::State;
+use crate::tally::EventCounts;
+use crate::time::EventTime;
+use crate::window::{Calendar, WindowKind};
+
+/// A fault shorter than this is no failure, ms (domain C6).
+const FAILURE_MS_MIN: i64 = 60_000;
+/// A fault that begins sooner than this after the last one ended belongs to the same failure, ms (domain C6).
+const FAILURE_MERGE_MS: i64 = 300_000;
+/// Months of outage that are remembered: the rolling twelve and the current one.
+const MONTHS_MAX: usize = 13;
+/// The minutes of a year as the American rule has them, leap year or not (23 CFR 680.116).
+const MINUTES_PER_YEAR: i64 = 525_600;
+
+/// The fault that a connector is in, or was in last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    since_ms: Option<i64>,
+    counted: bool,
+    ended_ms: Option<i64>,
+}
+
+impl Faults {
+    /// Takes in the state of a sample newer than all others. Counts a failure once its fault has lasted long enough,
+    /// at the time it began; counts a repair when it ends.
+    pub fn observe(&mut self, at_ms: i64, state: State, mut count: impl FnMut(EventTime, fn(&mut EventCounts))) {
+        if let Some(since_ms) = self.since_ms
+            && !self.counted
+            && at_ms - since_ms >= FAILURE_MS_MIN
+        {
+            self.counted = true;
+            let goes_on = self.ended_ms.is_some_and(|ended_ms| since_ms - ended_ms < FAILURE_MERGE_MS);
+            if !goes_on {
+                count(EventTime::from_ms(since_ms), |counts| counts.failures += 1);
+            }
+        }
+        match (self.since_ms, state) {
+            (None, State::Faulted) => *self = Self { since_ms: Some(at_ms), counted: false, ..*self },
+            (Some(_), State::Faulted | State::Offline) | (None, _) => {}
+            (Some(_), _) => {
+                if self.counted {
+                    count(EventTime::from_ms(at_ms), |counts| counts.repairs += 1);
+                    self.ended_ms = Some(at_ms);
+                }
+                self.since_ms = None;
+            }
+        }
+    }
+
+    /// Since when a fault is open, ms.
+    #[must_use]
+    pub fn open_since_ms(&self) -> Option<i64> {
+        self.since_ms
+    }
+}
+
+/// Outage of one connector by civil month.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// `(start of the month, outage)` in ms, in order.
+    months: Vec<(i64, i64)>,
+}
+
+/// Whether a state is an outage by the American rule: hardware and software must both be online and ready. What is
+/// taken out of service on purpose is excluded there.
+#[must_use]
+pub const fn is_outage(state: State) -> bool {
+    matches!(state, State::Faulted | State::Offline | State::Unobserved)
+}
+
+impl Outages {
+    /// Adds outage over `[from, to)`; `sign` -1 takes it back.
+    pub fn add(&mut self, calendar: &Calendar, from_ms: i64, to_ms: i64, sign: i64) {
+        let mut at_ms = from_ms;
+        while at_ms < to_ms {
+            let month = calendar.window(WindowKind::Month, EventTime::from_ms(at_ms).bucket());
+            let until_ms = month.end.start_ms().min(to_ms);
+            self.add_to(month.start.start_ms(), sign * (until_ms - at_ms));
+            at_ms = until_ms;
+        }
+    }
+
+    fn add_to(&mut self, month_ms: i64, outage_ms: i64) {
+        let place = self.months.partition_point(|&(start_ms, _)| start_ms < month_ms);
+        match self.months.get_mut(place) {
+            Some((start_ms, sum_ms)) if *start_ms == month_ms => *sum_ms += outage_ms,
+            _ => {
+                self.months.insert(place, (month_ms, outage_ms));
+                if self.months.len() > MONTHS_MAX {
+                    self.months.remove(0);
+                }
+            }
+        }
+    }
+
+    /// Uptime over the twelve months from `from_ms` up to `to_ms`, in millionths of the year's 525,600 minutes.
+    #[must_use]
+    pub fn uptime_ppm(&self, from_ms: i64, to_ms: i64) -> i64 {
+        let outage_ms: i64 = self
+            .months
+            .iter()
+            .filter(|&&(start_ms, _)| from_ms <= start_ms && start_ms < to_ms)
+            .map(|&(_, outage_ms)| outage_ms)
+            .sum();
+        1_000_000 - (outage_ms / 60_000 * 1_000_000 / MINUTES_PER_YEAR).min(1_000_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts_of(samples: &[(i64, State)]) -> (i64, i64) {
+        let mut faults = Faults::default();
+        let mut counts = EventCounts::default();
+        for &(minute, state) in samples {
+            faults.observe(minute * 60_000, state, |_, count| count(&mut counts));
+        }
+        (counts.failures, counts.repairs)
+    }
+
+    #[test]
+    fn a_fault_of_a_minute_is_a_failure_and_its_end_a_repair() {
+        assert_eq!(counts_of(&[(0, State::Available), (1, State::Faulted), (2, State::Available)]), (1, 1));
+        assert_eq!(counts_of(&[(1, State::Faulted), (2, State::Faulted), (9, State::Faulted)]), (1, 0));
+    }
+
+    #[test]
+    fn faults_close_to_one_another_are_one_failure() {
+        use State::{Available, Faulted};
+        let close = [(0, Faulted), (2, Available), (5, Faulted), (8, Available)];
+        assert_eq!(counts_of(&close).0, 1);
+        let apart = [(0, Faulted), (2, Available), (7, Faulted), (9, Available)];
+        assert_eq!(counts_of(&apart).0, 2);
+    }
+
+    #[test]
+    fn uptime_follows_the_american_constant() {
+        let mut outages = Outages::default();
+        let utc = Calendar::fixed(0);
+        outages.add(&utc, 0, 15_000 * 60_000, 1);
+        // 20 000 min of outage of which 5 000 are excluded: 97.146119 %.
+        assert_eq!(outages.uptime_ppm(0, 365 * 86_400_000), 971_462);
+    }
+}

@@ -1,0 +1,329 @@
+//! Giving windows out: which are due, and what each scope's record says together with the census of the window.
+
+use rustc_hash::FxHashMap;
+
+use super::{Peak, Record, Rollup};
+use crate::book::SlotIndex;
+use crate::census::{Census, Snapshot};
+use crate::registration::Scene;
+use crate::scope::{Attribution, Level, Part, Scope, StationIndex};
+use crate::tally::{Merge, Tally};
+use crate::time::Bucket;
+use crate::window::{Window, WindowKind};
+
+/// What stands for one scope and window, ready to compute from.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Figures<'a> {
+    pub tally: &'a Tally,
+    pub census: &'a Census,
+    pub snapshot: &'a Snapshot,
+    pub minute_peak: Peak,
+    pub quarter_peak: Peak,
+}
+
+/// What stands for one value of a breakdown.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct PartFigures<'a> {
+    pub part: Part,
+    pub figures: Figures<'a>,
+}
+
+/// One summary to give out.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Publication<'a> {
+    pub scope: Scope,
+    pub window: Window,
+    pub revision: u32,
+    pub figures: Figures<'a>,
+    /// The breakdowns, at the nation and its provinces, in order.
+    pub parts: Vec<PartFigures<'a>>,
+    /// The counties within, at the nation and its provinces, in order of their codes.
+    pub counties: Vec<(u32, Figures<'a>)>,
+    /// Stations that were full at some time, the longest first.
+    pub full_stations: Vec<(StationIndex, i64)>,
+    /// In windows of a day: stations in highway service areas with their tallies of the day.
+    pub highway_stations: Vec<(StationIndex, &'a Tally)>,
+    /// The sum of this scope's months of the civil year up to this window's end, where months are kept.
+    pub year: Option<Tally>,
+    /// The sum of up to twelve months that end with this window's, and how many there were, in windows of a month.
+    pub twelve_months: Option<(Tally, u32)>,
+}
+
+/// The census of one window, by scope.
+#[derive(Clone, Debug, Default)]
+pub struct CensusBook {
+    census: FxHashMap<Scope, Census>,
+    snapshot: FxHashMap<Scope, Snapshot>,
+}
+
+impl CensusBook {
+    /// Adds what one slot of a shard counted.
+    pub fn add(&mut self, attribution: &Attribution, census: &Census) {
+        for scope in scopes_of(attribution) {
+            self.census.entry(scope).or_default().merge(census);
+        }
+    }
+
+    /// Adds what one slot of a shard showed.
+    pub fn add_snapshot(&mut self, attribution: &Attribution, snapshot: &Snapshot) {
+        for scope in scopes_of(attribution) {
+            self.snapshot.entry(scope).or_default().merge(snapshot);
+        }
+    }
+}
+
+/// All scopes that an attribution counts in.
+fn scopes_of(attribution: &Attribution) -> impl Iterator<Item = Scope> {
+    let province = attribution.province();
+    let regions = [
+        Scope::Nation,
+        Scope::Province(province),
+        Scope::City(attribution.city()),
+        Scope::County(attribution.county),
+        Scope::Operator(attribution.operator),
+        Scope::Station(attribution.station),
+    ];
+    let parts = attribution
+        .parts()
+        .into_iter()
+        .flat_map(move |part| [Scope::Part { province: Some(province), part }, Scope::Part { province: None, part }]);
+    regions.into_iter().chain(parts)
+}
+
+impl Rollup {
+    /// The closed windows that have something to give out by now, oldest first: new ones, and those that changed and
+    /// were last given out long enough ago. `settled` gives out changed ones at once.
+    #[must_use]
+    pub fn due(&self, now_ms: i64, settled: bool) -> Vec<Window> {
+        let mut due: Vec<Window> = self
+            .windows
+            .iter()
+            .filter(|((kind, _), book)| {
+                let rested = book
+                    .published_at_ms
+                    .is_none_or(|published_at_ms| published_at_ms + self.config.revise_every_ms <= now_ms);
+                book.dirty && !book.incomplete && (rested || settled) && self.config.windows.contains(kind)
+            })
+            .map(|(&(kind, start), _)| self.config.calendar.window(kind, start))
+            .filter(|window| window.end <= self.closed)
+            .collect();
+        due.sort_unstable_by_key(|window| (window.end, window.kind));
+        due
+    }
+
+    /// Whether a window has never been given out: its snapshot is still to be taken.
+    #[must_use]
+    pub fn is_first(&self, window: Window) -> bool {
+        self.windows.get(&(window.kind, window.start)).is_some_and(|book| book.published_at_ms.is_none())
+    }
+
+    /// Adds a shard's count of one slot to the census of a window.
+    pub fn count(&self, shard: usize, slot: SlotIndex, census: &Census, book: &mut CensusBook) {
+        if let Some(attribution) = self.attribution(shard, slot) {
+            book.add(attribution, census);
+        }
+    }
+
+    /// Adds a shard's snapshot of one slot to the census of a window.
+    pub fn show(&self, shard: usize, slot: SlotIndex, snapshot: &Snapshot, book: &mut CensusBook) {
+        if let Some(attribution) = self.attribution(shard, slot) {
+            book.add_snapshot(attribution, snapshot);
+        }
+    }
+
+    /// Gives out what changed in a window, scope by scope in order: each once, with the next revision.
+    pub fn publish(
+        &mut self,
+        window: Window,
+        now_ms: i64,
+        census: &CensusBook,
+        mut sink: impl FnMut(&super::Names, &Publication<'_>),
+    ) {
+        self.find_stale_peaks(window);
+        let key = (window.kind, window.start);
+        let Some(book) = self.windows.get_mut(&key) else { return };
+        let first = book.published_at_ms.is_none();
+        book.published_at_ms = Some(now_ms);
+        book.dirty = false;
+        let mut changed = Vec::new();
+        for (&scope, record) in &mut book.records {
+            if !std::mem::take(&mut record.dirty) {
+                continue;
+            }
+            if record.snapshot.is_none() && first {
+                record.snapshot = Some(census.snapshot.get(&scope).cloned().unwrap_or_default());
+            }
+            // What has no time in service and was never given out is nobody's figure.
+            if record.tally.service_ms() == 0 && record.revision.is_none() {
+                continue;
+            }
+            record.revision = Some(record.revision.map_or(0, |revision| revision + 1));
+            changed.push(scope);
+        }
+        changed.retain(|&scope| level_of(scope).is_some_and(|level| self.config.levels.contains(&level)));
+        changed.sort_unstable();
+        for scope in changed {
+            if let Some(publication) = self.publication(scope, window, census) {
+                sink(&self.names, &publication);
+            }
+        }
+    }
+
+    fn publication<'a>(&'a self, scope: Scope, window: Window, census: &'a CensusBook) -> Option<Publication<'a>> {
+        let book = self.windows.get(&(window.kind, window.start))?;
+        let record = book.records.get(&scope)?;
+        let wide = matches!(scope, Scope::Nation | Scope::Province(_));
+        let province = if let Scope::Province(province) = scope { Some(province) } else { None };
+        let mut parts = Vec::new();
+        let mut counties = Vec::new();
+        if wide {
+            for (&other, record) in &book.records {
+                match other {
+                    Scope::Part { province: within, part } if within == province => {
+                        parts.push(PartFigures { part, figures: figures(other, record, census) });
+                    }
+                    Scope::County(county) if province.is_none_or(|province| county / 10_000 == u32::from(province)) => {
+                        counties.push((county, figures(other, record, census)));
+                    }
+                    _ => {}
+                }
+            }
+            parts.retain(|part| part.figures.tally.service_ms() != 0);
+            parts.sort_unstable_by_key(|part| part.part);
+            counties.sort_unstable_by_key(|&(county, _)| county);
+        }
+        let within = |station: StationIndex| self.holds(scope, station);
+        let mut full_stations: Vec<(StationIndex, i64)> = book
+            .full_ms
+            .iter()
+            .map(|(&station, &full_ms)| (station, full_ms))
+            .filter(|&(station, full_ms)| full_ms > 0 && within(station))
+            .collect();
+        full_stations
+            .sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| self.station_order(one.0, other.0)));
+        let mut highway_stations = Vec::new();
+        if window.kind == WindowKind::Day && !matches!(scope, Scope::Station(_)) {
+            for (&other, record) in &book.records {
+                if let Scope::Station(station) = other
+                    && within(station)
+                    && self.names.station(station).scene == Some(Scene::HighwayServiceArea)
+                {
+                    highway_stations.push((station, &record.tally));
+                }
+            }
+            highway_stations.sort_unstable_by(|one, other| self.station_order(one.0, other.0));
+        }
+        Some(Publication {
+            scope,
+            window,
+            revision: record.revision.unwrap_or(0),
+            figures: figures(scope, record, census),
+            parts,
+            counties,
+            full_stations,
+            highway_stations,
+            year: self.year(scope, window),
+            twelve_months: (window.kind == WindowKind::Month).then(|| self.months(scope, window, 12)),
+        })
+    }
+
+    /// Stations in the order of their names, which is the same whatever the number of shards.
+    fn station_order(&self, one: StationIndex, other: StationIndex) -> std::cmp::Ordering {
+        let (one, other) = (self.names.station(one), self.names.station(other));
+        (&one.operator, &one.id).cmp(&(&other.operator, &other.id))
+    }
+
+    fn holds(&self, scope: Scope, station: StationIndex) -> bool {
+        let facts = self.names.station(station);
+        let county = facts.area.map_or(0, |area| area.county());
+        match scope {
+            Scope::Nation => true,
+            Scope::Province(province) => county / 10_000 == u32::from(province),
+            Scope::City(city) => county / 100 == u32::from(city),
+            Scope::County(code) => county == code,
+            Scope::Operator(operator) => self.names.operator(operator) == facts.operator.as_ref(),
+            Scope::Station(own) => own == station,
+            Scope::Part { .. } => false,
+        }
+    }
+
+    /// The sum of a scope's months of the civil year that holds a window's last bucket, up to that bucket.
+    fn year(&self, scope: Scope, window: Window) -> Option<Tally> {
+        if !self.config.windows.contains(&WindowKind::Month) {
+            return None;
+        }
+        let last = Bucket::from_number(window.end.number() - 1);
+        let month = self.config.calendar.window(WindowKind::Month, last);
+        let months = u32::from(self.config.calendar.civil_day(month.start.start_ms()).month);
+        Some(self.months(scope, month, months).0)
+    }
+
+    /// The sum of a scope's last so many months up to one, and how many of them are kept.
+    fn months(&self, scope: Scope, last: Window, count: u32) -> (Tally, u32) {
+        let (mut sum, mut found, mut month) = (Tally::default(), 0, last);
+        for _ in 0..count {
+            let book = self.windows.get(&(WindowKind::Month, month.start));
+            if let Some(record) = book.and_then(|book| book.records.get(&scope)) {
+                sum.merge(&record.tally);
+                found += 1;
+            }
+            let before = Bucket::from_number(month.start.number() - 1);
+            month = self.config.calendar.window(WindowKind::Month, before);
+        }
+        (sum, found)
+    }
+
+    /// Where energy was taken back, the peaks are found anew from the base buckets and quarters within.
+    fn find_stale_peaks(&mut self, window: Window) {
+        let key = (window.kind, window.start);
+        let Some(book) = self.windows.get(&key) else { return };
+        let stale: Vec<Scope> =
+            book.records.iter().filter(|(_, record)| record.peaks_stale).map(|(&scope, _)| scope).collect();
+        for scope in stale {
+            let minute_peak = self.greatest(WindowKind::Minute, window, scope);
+            let quarter_peak = self.greatest(WindowKind::Quarter, window, scope);
+            if let Some(record) = self.windows.get_mut(&key).and_then(|book| book.records.get_mut(&scope)) {
+                record.minute_peak = minute_peak;
+                record.quarter_peak = quarter_peak;
+                record.peaks_stale = false;
+            }
+        }
+    }
+
+    fn greatest(&self, kind: WindowKind, within: Window, scope: Scope) -> Peak {
+        let mut peak = Peak::default();
+        for (&(_, start), book) in self.windows.range((kind, within.start)..(kind, within.end)) {
+            if let Some(record) = book.records.get(&scope) {
+                peak.raise(record.tally.import_j, start);
+            }
+        }
+        peak
+    }
+}
+
+fn figures<'a>(scope: Scope, record: &'a Record, census: &'a CensusBook) -> Figures<'a> {
+    static NOBODY: std::sync::LazyLock<(Census, Snapshot)> = std::sync::LazyLock::new(Default::default);
+    Figures {
+        tally: &record.tally,
+        census: census.census.get(&scope).unwrap_or(&NOBODY.0),
+        snapshot: record.snapshot.as_ref().unwrap_or(&NOBODY.1),
+        minute_peak: record.minute_peak,
+        quarter_peak: record.quarter_peak,
+    }
+}
+
+/// The level that a scope belongs to; breakdowns belong to none.
+fn level_of(scope: Scope) -> Option<Level> {
+    Some(match scope {
+        Scope::Nation => Level::Nation,
+        Scope::Province(_) => Level::Province,
+        Scope::City(_) => Level::City,
+        Scope::County(_) => Level::County,
+        Scope::Operator(_) => Level::Operator,
+        Scope::Station(_) => Level::Station,
+        Scope::Part { .. } => return None,
+    })
+}

@@ -1,0 +1,317 @@
+//! A share of all stations: their registrations, their connectors' timelines, and the book of what those say. A shard
+//! owns its stations alone; which shard has a station changes no figure. Observations and the closing of base buckets
+//! go in, verdicts and reports come out; time is always an argument.
+
+mod census;
+mod close;
+mod minutes;
+mod registry;
+
+pub use close::{Change, Report, StationFacts};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::book::{Book, SlotIndex};
+use crate::config::{Config, SourceIndex};
+use crate::histogram::{LATENCY_MS, cell};
+use crate::observation::{Observation, Sample, StationKey};
+use crate::scope::{Attribution, Named, OperatorIndex, StationIndex};
+use crate::state::State;
+use crate::tally::{EventCounts, Tally};
+use crate::time::{ArrivalTime, Bucket, EventTime};
+use crate::timeline::{Desk, Placed, Reading, Timeline};
+use registry::{Connector, SlotEntry, Station};
+
+/// What became of an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Taken in.
+    Accepted,
+    /// The same again.
+    Duplicate,
+    /// Too far behind its arrival.
+    Late,
+    /// Too far ahead of its arrival.
+    Future,
+    /// Older than the connector's newest sample, and in no known gap.
+    OutOfOrder,
+    /// At or after the connector's decommissioning.
+    Decommissioned,
+    /// A limit on what is held was reached.
+    Limit(Limit),
+}
+
+/// The limits on what a shard holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are those of the settings")]
+pub enum Limit {
+    Stations,
+    UnregisteredStations,
+    Connectors,
+    ConnectorsPerStation,
+}
+
+impl Limit {
+    /// Its name in the settings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Stations => "stations",
+            Self::UnregisteredStations => "unregistered_stations",
+            Self::Connectors => "connectors",
+            Self::ConnectorsPerStation => "connectors_per_station",
+        }
+    }
+}
+
+/// The slot of what belongs to no known station.
+const NOWHERE: SlotIndex = SlotIndex(0);
+
+/// The attribution of what belongs to no known station: the nation, region unknown.
+const NOWHERE_ATTRIBUTION: Attribution = Attribution {
+    station: StationIndex(u32::MAX),
+    operator: OperatorIndex(u32::MAX),
+    county: 0,
+    scene: Named::Unregistered,
+    access: Named::Unregistered,
+    setting: Named::Unregistered,
+    power_class: Named::Unregistered,
+    current: Named::Unregistered,
+    rapid: false,
+};
+
+/// A share of all stations.
+pub struct Shard {
+    config: Arc<Config>,
+    operators: Vec<Box<str>>,
+    operator_ids: FxHashMap<Box<str>, u32>,
+    stations: Vec<Station>,
+    station_ids: Vec<FxHashMap<Box<str>, u32>>,
+    unregistered_stations: usize,
+    connectors: Vec<Connector>,
+    slots: Vec<SlotEntry>,
+    slot_ids: FxHashMap<Attribution, SlotIndex>,
+    book: Book,
+    closed: Bucket,
+    /// What slots that may yet be claimed by a registration have handed over.
+    unclaimed: FxHashMap<SlotIndex, BTreeMap<Bucket, Tally>>,
+    unclaimed_len: usize,
+    /// Changes that only move what was handed over from one slot to another.
+    moves: Vec<Change>,
+    reported: close::Reported,
+}
+
+impl Shard {
+    /// An empty shard whose first open base bucket is the one that holds `from`, less the grace.
+    #[must_use]
+    pub fn new(config: Arc<Config>, from: ArrivalTime) -> Self {
+        let closed = Bucket::holding_ms(from.ms() - config.grace_ms);
+        Self {
+            config,
+            operators: Vec::new(),
+            operator_ids: FxHashMap::default(),
+            stations: Vec::new(),
+            station_ids: Vec::new(),
+            unregistered_stations: 0,
+            connectors: Vec::new(),
+            slots: vec![SlotEntry { attribution: NOWHERE_ATTRIBUTION, claimable: false }],
+            slot_ids: FxHashMap::default(),
+            book: Book::default(),
+            closed,
+            unclaimed: FxHashMap::default(),
+            unclaimed_len: 0,
+            moves: Vec::new(),
+            reported: close::Reported::default(),
+        }
+    }
+
+    /// Takes in one observation.
+    pub fn handle(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        key: StationKey<'_>,
+        observation: Observation<'_>,
+    ) -> Verdict {
+        let verdict = match observation {
+            Observation::Sample { connector, sample } => self.sample(arrival, source, key, connector, &sample),
+            Observation::Registration(registration) => self.register(arrival, source, key, registration),
+            Observation::Deregistration { at } => self.deregister(arrival, source, key, at),
+            Observation::StationOffline { at, retained } => self.offline(arrival, source, key, at, retained),
+            Observation::StationOnline => Verdict::Accepted,
+            Observation::Session { .. } | Observation::Alarm { .. } => Verdict::Accepted,
+        };
+        if verdict == Verdict::Accepted && self.config.sources[usize::from(source.0)].prolong {
+            self.prolong(arrival, source, key);
+        }
+        verdict
+    }
+
+    /// Counts a message that was refused before it became an observation.
+    pub fn reject(&mut self, arrival: ArrivalTime, key: Option<StationKey<'_>>) {
+        let slot = key.and_then(|key| self.find_station(key)).map_or(NOWHERE, |station| self.station(station).slot);
+        self.book.at(arrival.bucket(), slot).events.get_mut().rejected += 1;
+    }
+
+    /// Everything before the start of this base bucket is booked in full.
+    #[must_use]
+    pub fn closed(&self) -> Bucket {
+        self.closed
+    }
+
+    fn sample(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        key: StationKey<'_>,
+        connector: &str,
+        sample: &Sample<'_>,
+    ) -> Verdict {
+        if let Some(verdict) = self.untimely(sample.at, arrival) {
+            return self.refuse(arrival, key, Some(connector), verdict);
+        }
+        match self.known_or_new(key, connector) {
+            Ok(index) => self.place(arrival, source, index, &Reading::from(sample)),
+            Err(limit) => self.refuse(arrival, key, Some(connector), Verdict::Limit(limit)),
+        }
+    }
+
+    /// Puts a reading on a connector's timeline and counts what became of it.
+    fn place(&mut self, arrival: ArrivalTime, source: SourceIndex, index: u32, reading: &Reading) -> Verdict {
+        let (timeline, mut desk) = self.desk(index, source);
+        let placed = timeline.observe(reading, &mut desk);
+        let slot = desk.slot;
+        let verdict = match placed {
+            Placed::Newest => {
+                self.follow(index, reading);
+                Verdict::Accepted
+            }
+            Placed::InGap => Verdict::Accepted,
+            Placed::Duplicate => Verdict::Duplicate,
+            Placed::OutOfOrder => Verdict::OutOfOrder,
+            Placed::AfterEnd => Verdict::Decommissioned,
+        };
+        let at = EventTime::from_ms(reading.at_ms);
+        self.count(slot, at, arrival, verdict)
+    }
+
+    /// What else follows from a reading that is the newest now.
+    fn follow(&mut self, index: u32, reading: &Reading) {
+        let connector = &mut self.connectors[index as usize];
+        let (book, slot) = (&mut self.book, connector.slot);
+        connector.heard = true;
+        if matches!(reading.state, State::Charging | State::Discharging) {
+            connector.last_flow_ms = Some(reading.at_ms);
+        }
+        connector.faults.observe(reading.at_ms, reading.state, |at, count| {
+            count(book.at(at.bucket(), slot).events.get_mut());
+        });
+    }
+
+    /// The station is out of reach: a sample `offline` for each connector that is known and still in service.
+    fn offline(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        key: StationKey<'_>,
+        at: Option<EventTime>,
+        retained: bool,
+    ) -> Verdict {
+        let at = at.unwrap_or_else(|| arrival.as_event_time());
+        if let Some(verdict) = self.untimely(at, arrival) {
+            return self.refuse(arrival, key, None, verdict);
+        }
+        let Some(station) = self.find_station(key) else { return Verdict::Accepted };
+        let reading = Reading {
+            at_ms: at.ms(),
+            state: State::Offline,
+            power_w: None,
+            import_j: None,
+            export_j: None,
+            demand_w: None,
+        };
+        for index in self.station(station).current_connectors() {
+            // What the broker kept says nothing about this moment: it only fills in where nothing better is known.
+            let timeline = &self.connectors[index as usize].timeline;
+            if retained && timeline.state_at(at.ms()) != State::Unobserved {
+                continue;
+            }
+            self.place(arrival, source, index, &reading);
+        }
+        Verdict::Accepted
+    }
+
+    fn prolong(&mut self, arrival: ArrivalTime, source: SourceIndex, key: StationKey<'_>) {
+        let Some(station) = self.find_station(key) else { return };
+        for index in self.station(station).current_connectors() {
+            let (timeline, mut desk) = self.desk(index, source);
+            timeline.prolong(arrival.ms(), &mut desk);
+        }
+    }
+
+    /// Why an observation is refused for its time alone, where it is.
+    fn untimely(&self, at: EventTime, arrival: ArrivalTime) -> Option<Verdict> {
+        let ahead_ms = at.ahead_of_ms(arrival);
+        if ahead_ms > self.config.future_skew_ms {
+            Some(Verdict::Future)
+        } else if -ahead_ms > self.config.late_limit_ms {
+            Some(Verdict::Late)
+        } else {
+            None
+        }
+    }
+
+    /// Counts a refusal where its sender is known; refused input makes nobody known.
+    fn refuse(
+        &mut self,
+        arrival: ArrivalTime,
+        key: StationKey<'_>,
+        connector: Option<&str>,
+        verdict: Verdict,
+    ) -> Verdict {
+        let slot = self.find_station(key).map_or(NOWHERE, |station| {
+            let station = self.station(station);
+            let known = connector.and_then(|id| station.find(id));
+            known.map_or(station.slot, |index| self.connectors[index as usize].slot)
+        });
+        self.count(slot, arrival.as_event_time(), arrival, verdict)
+    }
+
+    /// Counts a verdict: what is accepted at its event time, what is refused at its arrival, so that refused input
+    /// never opens a window again.
+    fn count(&mut self, slot: SlotIndex, at: EventTime, arrival: ArrivalTime, verdict: Verdict) -> Verdict {
+        let bucket = if verdict == Verdict::Accepted { at.bucket() } else { arrival.bucket() };
+        let tally = self.book.at(bucket, slot);
+        let events = |tally: &mut Tally, count: fn(&mut EventCounts)| count(tally.events.get_mut());
+        match verdict {
+            Verdict::Accepted => {
+                tally.accepted += 1;
+                tally.latency[cell(&LATENCY_MS, -at.ahead_of_ms(arrival))] += 1;
+            }
+            Verdict::Duplicate => events(tally, |counts| counts.duplicate += 1),
+            Verdict::Late => events(tally, |counts| counts.late += 1),
+            Verdict::Future => events(tally, |counts| counts.future += 1),
+            Verdict::OutOfOrder => events(tally, |counts| counts.out_of_order += 1),
+            Verdict::Decommissioned | Verdict::Limit(_) => events(tally, |counts| counts.rejected += 1),
+        }
+        verdict
+    }
+
+    /// A connector's timeline and the desk at which it books.
+    fn desk(&mut self, index: u32, source: SourceIndex) -> (&mut Timeline, Desk<'_>) {
+        let Connector { timeline, outages, slot, .. } = &mut self.connectors[index as usize];
+        let desk = Desk {
+            book: &mut self.book,
+            outages,
+            calendar: &self.config.calendar,
+            slot: *slot,
+            closed: self.closed,
+            hold_ms: self.config.sources[usize::from(source.0)].hold_ms,
+            remembered_max: self.config.limits.duplicate_memory,
+        };
+        (timeline, desk)
+    }
+}

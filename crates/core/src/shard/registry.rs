@@ -1,0 +1,422 @@
+//! Who there is: operators, stations and connectors, their registrations, and the slots that their contributions are
+//! booked under. A registration that comes late claims what was booked while nobody knew where it belonged.
+
+use super::close::Change;
+use super::minutes::MinuteRuns;
+use super::{Limit, NOWHERE, Shard, Verdict};
+use crate::book::SlotIndex;
+use crate::config::SourceIndex;
+use crate::observation::StationKey;
+use crate::region::Area;
+use crate::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
+use crate::reliability::{Faults, Outages};
+use crate::scope::{Attribution, Named, OperatorIndex, PowerClass, StationIndex};
+use crate::tally::Merge;
+use crate::time::{ArrivalTime, EventTime};
+use crate::timeline::Timeline;
+use crate::window::{CivilDay, civil_from_days, days_from_civil};
+
+/// Rated power from which a public connector counts as rapid, W (SI 2023/1168).
+const RAPID_W_MIN: u32 = 50_000;
+/// After how many years equipment is due for renewal (domain A13).
+const RENEWAL_YEARS: i32 = 8;
+
+/// An attribution and whether a registration may yet claim what was booked under it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotEntry {
+    pub attribution: Attribution,
+    pub claimable: bool,
+}
+
+/// A station.
+pub(super) struct Station {
+    pub operator: u32,
+    pub id: Box<str>,
+    pub master: Option<Master>,
+    /// Connectors in service, by id.
+    current: Vec<(Box<str>, u32)>,
+    /// All connectors, those decommissioned too.
+    pub all: Vec<u32>,
+    /// Where what concerns the station as a whole is booked.
+    pub slot: SlotIndex,
+    /// Whether it ever sent anything on an alarm topic.
+    pub alarm_feed: bool,
+    /// What its closed minutes amounted to.
+    pub minutes: MinuteRuns,
+}
+
+/// A station's master data, without its equipment.
+pub(super) struct Master {
+    pub at_ms: i64,
+    pub name: Box<str>,
+    pub area: Option<Area>,
+    pub access: Option<Access>,
+    pub scene: Option<Scene>,
+    pub state: StationState,
+}
+
+/// A connector.
+pub(super) struct Connector {
+    pub station: u32,
+    pub slot: SlotIndex,
+    pub timeline: Timeline,
+    pub outages: Outages,
+    pub faults: Faults,
+    pub spec: Option<Spec>,
+    /// Whether any sample was ever taken in.
+    pub heard: bool,
+    /// Newest event time at which energy flowed, ms.
+    pub last_flow_ms: Option<i64>,
+}
+
+/// What a registration says about a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub rated_w: Option<u32>,
+    /// Its part of the cabinet's rated power: the whole for the first connector of a cabinet that states one, W.
+    pub equipment_w: u32,
+    pub current: Option<Current>,
+    pub v_max: Option<u32>,
+    pub discharge_w: Option<u32>,
+    pub v2g: bool,
+    /// From when on it is due for renewal, days since the Unix epoch.
+    pub aged_from_day: Option<i64>,
+}
+
+impl Station {
+    /// The connector in service with this id.
+    pub(super) fn find(&self, connector: &str) -> Option<u32> {
+        let place = self.current.binary_search_by(|(id, _)| id.as_ref().cmp(connector)).ok()?;
+        Some(self.current[place].1)
+    }
+
+    /// The connectors in service.
+    pub(super) fn current_connectors(&self) -> Vec<u32> {
+        self.current.iter().map(|&(_, index)| index).collect()
+    }
+
+    /// Whether the station counts as a facility.
+    pub(super) fn is_facility(&self) -> bool {
+        self.master.as_ref().is_some_and(|master| master.state.is_facility())
+    }
+
+    fn add(&mut self, connector: &str, index: u32) {
+        let place = self.current.partition_point(|(id, _)| id.as_ref() < connector);
+        self.current.insert(place, (connector.into(), index));
+        self.all.push(index);
+    }
+}
+
+impl Spec {
+    fn of(connector: &ConnectorSpec, equipment: &Equipment) -> Self {
+        let alone = equipment.connectors.len() == 1;
+        let rated_w = connector.rated_w.or(if alone { equipment.rated_w } else { None });
+        let first = equipment.connectors.first().is_some_and(|first| first.id == connector.id);
+        let equipment_w = match equipment.rated_w {
+            Some(equipment_w) if first => equipment_w,
+            Some(_) => 0,
+            None => rated_w.unwrap_or(0),
+        };
+        let aged_from_day = equipment.production_day.map(|day| {
+            let made = civil_from_days(i64::from(day));
+            days_from_civil(CivilDay { year: made.year + RENEWAL_YEARS, ..made })
+        });
+        Self {
+            rated_w,
+            equipment_w,
+            current: connector.current,
+            v_max: connector.v_max,
+            discharge_w: connector.discharge_w,
+            v2g: connector.v2g,
+            aged_from_day,
+        }
+    }
+}
+
+impl Shard {
+    pub(super) fn station(&self, index: u32) -> &Station {
+        &self.stations[index as usize]
+    }
+
+    pub(super) fn find_station(&self, key: StationKey<'_>) -> Option<u32> {
+        let operator = *self.operator_ids.get(key.operator)?;
+        self.station_ids[operator as usize].get(key.station).copied()
+    }
+
+    /// The connector that telemetry speaks of; made known where it is not yet and the limits allow it.
+    pub(super) fn known_or_new(&mut self, key: StationKey<'_>, connector: &str) -> Result<u32, Limit> {
+        let known = self.find_station(key);
+        if let Some(index) = known.and_then(|station| self.station(station).find(connector)) {
+            return Ok(index);
+        }
+        if known.is_none() && self.unregistered_stations >= self.config.limits.unregistered_stations {
+            return Err(Limit::UnregisteredStations);
+        }
+        let station = match known {
+            Some(station) => station,
+            None => self.new_station(key)?,
+        };
+        self.new_connector(station, connector, None)
+    }
+
+    fn new_station(&mut self, key: StationKey<'_>) -> Result<u32, Limit> {
+        let index = u32::try_from(self.stations.len()).unwrap_or(u32::MAX);
+        if self.stations.len() >= self.config.limits.stations {
+            return Err(Limit::Stations);
+        }
+        let operator = match self.operator_ids.get(key.operator) {
+            Some(&operator) => operator,
+            None => {
+                let operator = self.operators.len() as u32;
+                self.operators.push(key.operator.into());
+                self.operator_ids.insert(key.operator.into(), operator);
+                self.station_ids.push(Default::default());
+                operator
+            }
+        };
+        self.station_ids[operator as usize].insert(key.station.into(), index);
+        self.unregistered_stations += 1;
+        self.stations.push(Station {
+            operator,
+            id: key.station.into(),
+            master: None,
+            current: Vec::new(),
+            all: Vec::new(),
+            slot: NOWHERE,
+            alarm_feed: false,
+            minutes: MinuteRuns::default(),
+        });
+        self.reported.stations_changed.push(index);
+        let slot = self.claimable_slot(index);
+        self.stations[index as usize].slot = slot;
+        Ok(index)
+    }
+
+    fn new_connector(&mut self, station: u32, id: &str, spec: Option<Spec>) -> Result<u32, Limit> {
+        if self.connectors.len() >= self.config.limits.connectors {
+            return Err(Limit::Connectors);
+        }
+        if self.station(station).all.len() >= self.config.limits.connectors_per_station {
+            return Err(Limit::ConnectorsPerStation);
+        }
+        let index = self.connectors.len() as u32;
+        let slot = match &spec {
+            Some(spec) => self.slot(self.attribution(station, Some(spec))),
+            None => self.claimable_slot(station),
+        };
+        self.connectors.push(Connector {
+            station,
+            slot,
+            timeline: Timeline::default(),
+            outages: Outages::default(),
+            faults: Faults::default(),
+            spec,
+            heard: false,
+            last_flow_ms: None,
+        });
+        self.stations[station as usize].add(id, index);
+        Ok(index)
+    }
+
+    /// Where a connector of a station counts, or (with no spec) one that no registration names.
+    fn attribution(&self, station: u32, spec: Option<&Spec>) -> Attribution {
+        let entry = self.station(station);
+        let master = entry.master.as_ref();
+        fn of<T: Copy>(master: Option<&Master>, get: impl Fn(&Master) -> Option<T>) -> Named<T> {
+            master.map_or(Named::Unregistered, |master| Named::registered(get(master)))
+        }
+        let access = of(master, |master| master.access);
+        let rated_w = spec.and_then(|spec| spec.rated_w);
+        Attribution {
+            station: StationIndex(station),
+            operator: OperatorIndex(entry.operator),
+            county: master.and_then(|master| master.area).map_or(0, |area| area.county()),
+            scene: of(master, |master| master.scene),
+            access,
+            setting: of(master, |master| master.area.and_then(|area| area.setting())),
+            power_class: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.rated_w.map(PowerClass::of_w))),
+            current: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.current)),
+            rapid: access.known() == Some(Access::Public) && rated_w.is_some_and(|rated_w| rated_w >= RAPID_W_MIN),
+        }
+    }
+
+    fn slot(&mut self, attribution: Attribution) -> SlotIndex {
+        if let Some(&slot) = self.slot_ids.get(&attribution) {
+            return slot;
+        }
+        let slot = self.push_slot(SlotEntry { attribution, claimable: false });
+        self.slot_ids.insert(attribution, slot);
+        slot
+    }
+
+    /// A slot of its own for something that a registration may yet claim.
+    fn claimable_slot(&mut self, station: u32) -> SlotIndex {
+        let attribution = self.attribution(station, None);
+        self.push_slot(SlotEntry { attribution, claimable: true })
+    }
+
+    fn push_slot(&mut self, entry: SlotEntry) -> SlotIndex {
+        let slot = SlotIndex(self.slots.len() as u32);
+        self.slots.push(entry);
+        slot
+    }
+
+    /// A registration: makes the station known, replaces its master data, names its connectors and decommissions those
+    /// that it no longer names. One that is older than what stands is ignored.
+    pub(super) fn register(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        key: StationKey<'_>,
+        registration: Registration,
+    ) -> Verdict {
+        let at = registration.at.unwrap_or_else(|| arrival.as_event_time());
+        if at.ahead_of_ms(arrival) > self.config.future_skew_ms {
+            return self.refuse(arrival, key, None, Verdict::Future);
+        }
+        let station = match self.find_station(key).map_or_else(|| self.new_station(key), Ok) {
+            Ok(station) => station,
+            Err(limit) => return self.refuse(arrival, key, None, Verdict::Limit(limit)),
+        };
+        let Registration { name, area, access, scene, state, equipment, .. } = registration;
+        match &self.station(station).master {
+            Some(master) if master.at_ms > at.ms() => return Verdict::OutOfOrder,
+            Some(_) => {}
+            None => self.unregistered_stations -= 1,
+        }
+        self.stations[station as usize].master = Some(Master { at_ms: at.ms(), name, area, access, scene, state });
+        self.reported.stations_changed.push(station);
+        self.decommission_unnamed(station, source, at, &equipment);
+        let mut verdict = Verdict::Accepted;
+        for cabinet in &equipment {
+            for connector in &cabinet.connectors {
+                let spec = Spec::of(connector, cabinet);
+                if let Err(limit) = self.name(arrival, source, station, &connector.id, spec, at) {
+                    verdict = Verdict::Limit(limit);
+                }
+            }
+        }
+        self.reattribute(station);
+        match verdict {
+            Verdict::Accepted => verdict,
+            refused => self.refuse(arrival, key, None, refused),
+        }
+    }
+
+    /// The registration is withdrawn: every connector leaves service.
+    pub(super) fn deregister(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        key: StationKey<'_>,
+        at: Option<EventTime>,
+    ) -> Verdict {
+        let at = at.unwrap_or_else(|| arrival.as_event_time());
+        if let Some(station) = self.find_station(key) {
+            self.decommission_unnamed(station, source, at, &[]);
+        }
+        Verdict::Accepted
+    }
+
+    /// Decommissions the connectors that a registration names no more. Connectors that it never named stay: nobody
+    /// has said anything about them.
+    fn decommission_unnamed(&mut self, station: u32, source: SourceIndex, at: EventTime, equipment: &[Equipment]) {
+        let named: Vec<&str> =
+            equipment.iter().flat_map(|cabinet| &cabinet.connectors).map(|connector| connector.id.as_ref()).collect();
+        let gone: Vec<u32> = {
+            let connectors = &self.connectors;
+            let entry = &mut self.stations[station as usize];
+            let (gone, stay) = std::mem::take(&mut entry.current).into_iter().partition(|(id, index)| {
+                let was_named = connectors[*index as usize].spec.is_some();
+                (was_named || equipment.is_empty()) && !named.contains(&id.as_ref())
+            });
+            entry.current = stay;
+            let gone: Vec<(Box<str>, u32)> = gone;
+            gone.into_iter().map(|(_, index)| index).collect()
+        };
+        for index in gone {
+            let (timeline, mut desk) = self.desk(index, source);
+            timeline.decommission(at.ms(), &mut desk);
+        }
+    }
+
+    /// A registration names a connector.
+    fn name(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        station: u32,
+        id: &str,
+        spec: Spec,
+        at: EventTime,
+    ) -> Result<(), Limit> {
+        let index = match self.station(station).find(id) {
+            Some(index) => index,
+            None => self.new_connector(station, id, Some(spec))?,
+        };
+        let slot = self.slot(self.attribution(station, Some(&spec)));
+        self.connectors[index as usize].spec = Some(spec);
+        self.move_connector(index, slot);
+        let (timeline, mut desk) = self.desk(index, source);
+        timeline.register(arrival.ms(), &mut desk);
+        timeline.rate(spec.rated_w, at.ms(), &mut desk);
+        Ok(())
+    }
+
+    /// Connectors that the registration does not name, and the station itself, follow its region and kind.
+    fn reattribute(&mut self, station: u32) {
+        let attribution = self.attribution(station, None);
+        let old = self.station(station).slot;
+        if self.slots[old.0 as usize].attribution != attribution {
+            let new = self.slot(attribution);
+            self.claim(old, new);
+            self.stations[station as usize].slot = new;
+        }
+        for index in self.station(station).current_connectors() {
+            let connector = &self.connectors[index as usize];
+            let stale = self.slots[connector.slot.0 as usize].attribution != attribution;
+            if connector.spec.is_none() && stale {
+                let slot = self.push_slot(SlotEntry { attribution, claimable: true });
+                self.move_connector(index, slot);
+            }
+        }
+    }
+
+    fn move_connector(&mut self, index: u32, slot: SlotIndex) {
+        let old = std::mem::replace(&mut self.connectors[index as usize].slot, slot);
+        if old != slot {
+            self.claim(old, slot);
+        }
+    }
+
+    /// What was booked under a claimable slot belongs to another: what is still open is renamed, what was handed over
+    /// is taken back there and booked here.
+    fn claim(&mut self, from: SlotIndex, to: SlotIndex) {
+        if !self.slots[from.0 as usize].claimable {
+            return;
+        }
+        self.book.rename(from, to);
+        let Some(handed_over) = self.unclaimed.remove(&from) else { return };
+        self.unclaimed_len -= handed_over.len();
+        for (&bucket, tally) in &handed_over {
+            let mut taken_back = tally.clone();
+            taken_back.negate();
+            self.moves.push(Change { bucket, slot: from, tally: taken_back });
+            self.moves.push(Change { bucket, slot: to, tally: tally.clone() });
+        }
+        if self.slots[to.0 as usize].claimable {
+            self.unclaimed_len += handed_over.len();
+            self.unclaimed.entry(to).or_default().extend(handed_over);
+        }
+    }
+
+    /// Remembers what a claimable slot hands over.
+    pub(super) fn remember_unclaimed(&mut self, change: &Change) {
+        if self.slots[change.slot.0 as usize].claimable && self.unclaimed_len < self.config.limits.unclaimed_tallies {
+            let tallies = self.unclaimed.entry(change.slot).or_default();
+            let before = tallies.len();
+            tallies.entry(change.bucket).or_default().merge(&change.tally);
+            self.unclaimed_len += tallies.len() - before;
+        }
+    }
+}
