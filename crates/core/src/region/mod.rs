@@ -10,7 +10,7 @@ mod table;
 
 use std::fmt;
 
-pub use reference::{Figures, ReferenceBuilder, ReferenceData, ReferenceFault};
+pub use reference::{FIGURE_MAX, Figures, ReferenceBuilder, ReferenceData, ReferenceFault};
 pub use table::{City, County, CountyKind, Province};
 use table::{TABLE, city_of, current, province_of};
 
