@@ -1,1 +1,3 @@
 //! The daemon around the pure core of `chargetally-core`.
+
+pub mod settings;
