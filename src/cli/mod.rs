@@ -25,8 +25,15 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 64 wrong command line, 65 bad input file, 66 no input file, 69 something needed is
-not there now, 70 a bug in this program, 73 output cannot be written, 78 wrong settings.";
+Exit codes:
+   0  done
+  64  wrong command line
+  65  an input file is not what it should be
+  66  an input file cannot be opened
+  69  something needed is not there now; trying again may help
+  70  a bug in this program
+  73  output cannot be written
+  78  wrong settings";
 
 /// The commands. Each has its arguments in [`args`] and a line in [`Command::run`].
 #[derive(Debug, Subcommand)]

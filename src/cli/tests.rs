@@ -120,6 +120,6 @@ fn the_manual_has_a_page_for_every_command_that_is_shown() {
         assert!(text.contains(".TH chargetally"), "{}", page.display());
     }
     let root = std::fs::read_to_string(pages.join("chargetally.1")).expect("the page of the program");
-    assert!(root.contains("Exit codes") && root.contains("chargetally\\-check(1)"));
+    assert!(root.contains("wrong settings") && root.contains("chargetally\\-check(1)"));
     assert!(!pages.join("chargetally-man.1").exists());
 }

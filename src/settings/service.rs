@@ -105,14 +105,14 @@ pub struct Source {
 }
 
 pub(super) fn source(t: &mut Section<'_>) -> Source {
-    let expected_interval = t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS);
     let source = Source {
         name: t.text("name", "native", |text| name(text, 64)),
         dialect: t.text("dialect", "native", str::parse),
         root: t.text("root", "ev/v1", TopicRoot::parse),
         qos: t.count("qos", 1, 0..=2),
         hold: t.span("hold_s", 180, 1..=DAY_S, SECOND_MS),
-        expected_interval: Some(expected_interval).filter(|interval| interval.as_ms() > 0),
+        expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
+            .filter(|interval| interval.as_ms() > 0),
         prolong: t.flag("prolong", false),
     };
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
