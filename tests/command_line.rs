@@ -72,3 +72,12 @@ fn output_that_cannot_be_written_is_a_failure() {
     assert_eq!(output.status.code(), Some(73));
     assert!(output.stderr.starts_with(b"chargetally: cannot write to standard output\n"));
 }
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, stdout, stderr) = outcome(chargetally(&["completions", shell]));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{shell}");
+        assert!(stdout.contains("config") && stdout.contains("quiet"), "{shell}");
+    }
+}

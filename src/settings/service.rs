@@ -153,7 +153,7 @@ pub(super) fn publish(t: &mut Section<'_>) -> Publish {
         grace: t.span("grace_s", 30, 0..=3_600, SECOND_MS),
         revise_every: t.span("revise_every_s", 60, 1..=DAY_S, SECOND_MS),
         outbox_entries: t.count("outbox_entries", 100_000, 100..=10_000_000),
-        outbox_bytes: t.count::<usize>("outbox_mb", 64, 1..=16_384) * 1024 * 1024,
+        outbox_bytes: t.count::<usize>("outbox_mb", 64, 1..=16_384).saturating_mul(1024 * 1024),
         rejected_per_s: t.count("rejected_per_s", 1, 0..=1_000),
     }
 }

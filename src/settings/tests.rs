@@ -386,6 +386,41 @@ fn roots_overlap_where_one_holds_the_other() {
     }
 }
 
+#[test]
+fn no_key_takes_an_odd_value_without_meaning_or_refusing_it() {
+    let odd = [
+        "-1",
+        "0",
+        "1",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "1e308",
+        "-0.0",
+        "nan",
+        "''",
+        "'x'",
+        "true",
+        "[]",
+        "['x']",
+        "[[1]]",
+        "{}",
+        "{ x = 1 }",
+        "1979-05-27",
+        "07:32:00",
+    ];
+    let defaults = load(&[]).expect("defaults").entries;
+    assert!(defaults.len() > 100, "{}", defaults.len());
+    for entry in &defaults {
+        let table = entry.header.trim_matches(['[', ']']);
+        for value in odd {
+            let text = format!("{}\n{} = {value}", entry.header, entry.key);
+            let problems = problems_of(&text);
+            let here = |problem: &String| problem.contains(table) && problem.contains(": ");
+            assert!(problems.iter().all(here), "{text}: {problems:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics_the_reader(text in "\\PC{0,200}") {
