@@ -271,7 +271,8 @@ impl FileRef {
                 Err("must name a credential as credential:NAME, without a slash".to_owned())
             };
         }
-        absolute(text).map(|path| path.map(Self::Path))
+        let refusal = "must be an absolute path, credential:NAME for a credential of systemd, or empty";
+        absolute(text).map(|path| path.map(Self::Path)).map_err(|_| refusal.to_owned())
     }
 
     /// Where the file is, given what `$CREDENTIALS_DIRECTORY` holds.
@@ -393,10 +394,9 @@ fn minute_of_day(text: &str) -> Option<u16> {
 /// An absolute path; the empty string is none.
 pub(super) fn absolute(text: &str) -> Result<Option<PathBuf>, String> {
     match Path::new(text) {
-        path if text.is_empty() || path.is_absolute() => {
-            Ok(Some(path.to_owned()).filter(|path| !path.as_os_str().is_empty()))
-        }
-        _ => Err("must be an absolute path, credential:NAME for a file that systemd hands over, or empty".to_owned()),
+        _ if text.is_empty() => Ok(None),
+        path if path.is_absolute() => Ok(Some(path.to_owned())),
+        _ => Err("must be an absolute path, or empty".to_owned()),
     }
 }
 

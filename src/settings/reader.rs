@@ -121,8 +121,10 @@ impl Reader {
 
     /// Adds a problem that concerns several keys, at the place of `key` in the table with this path.
     pub(super) fn refuse(&mut self, header: &str, index: usize, key: &str, path: &str, what: String) {
-        let entry = self.entries.iter().find(|e| e.header == header && e.index == index && e.key == key);
-        let at = entry.and_then(|entry| entry.at.clone());
+        let mut table = self.entries.iter().filter(|entry| entry.header == header && entry.index == index);
+        let own = table.clone().find(|entry| entry.key == key).and_then(|entry| entry.at.clone());
+        // A default that clashes with what is written has no place of its own.
+        let at = own.or_else(|| table.find_map(|entry| entry.at.clone()));
         self.problems.push(Problem { at, key: path.to_owned(), what });
     }
 
