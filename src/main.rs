@@ -1,3 +1,7 @@
-//! The `chargetally` binary.
+//! The `chargetally` binary: arguments in, an exit code out. Nothing else lives here.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chargetally::cli::main(std::env::args_os(), &mut std::io::stderr()).into()
+}

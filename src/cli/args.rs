@@ -1,0 +1,275 @@
+//! The arguments of every command, with the help that `--help` and the manual pages show.
+//!
+//! Arguments only: what a command does with them is in the command's own module. A value that clap can check is
+//! refused here, so that a command sees typed values and no raw strings.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use clap_complete::Shell;
+use jiff::Timestamp;
+
+use crate::settings::{BrokerUrl, Level, WindowName};
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SettingsFiles {
+    /// A settings file, or a directory whose *.toml are read in name order; a later one goes before an earlier
+    /// one. Without any, every setting has its default.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub config: Vec<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally run --config /etc/chargetally
+  chargetally run --config base.toml --config site.toml --log debug")]
+pub struct Run {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+    /// What to log, instead of run.log: a level or a filter like warn,chargetally=debug.
+    #[arg(long, value_name = "FILTER", value_parser = log_filter)]
+    pub log: Option<String>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally check --config /etc/chargetally
+  chargetally check --config site.toml --files --quiet && echo fine
+
+The output is a settings file that means the same; passwords are never part of it.
+Exit code 78 where anything is wrong; then every problem is listed with file, line and key.")]
+pub struct Check {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+    /// Also open the files that the settings name (password, certificates, tables), as the daemon will.
+    #[arg(long)]
+    pub files: bool,
+    /// Print nothing where all is well.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally demo
+  chargetally demo --stations 500 --speed 60 --minutes 5")]
+pub struct Demo {
+    /// Stations of the simulated fleet.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub stations: u32,
+    /// The same seed gives the same fleet and the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Simulated seconds per second.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Ends after this many minutes; without it, when interrupted.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub minutes: Option<u32>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally simulate --broker mqtt://127.0.0.1:1883 --connectors 1000 --truth truth.ndjson
+  chargetally simulate --out day.ndjson --truth truth.ndjson --start 2026-05-01T00:00:00+08:00 --duration 24h")]
+pub struct Simulate {
+    /// Publish to this broker.
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse, required_unless_present = "out")]
+    pub broker: Option<BrokerUrl>,
+    /// Write the messages as a recording.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write what really happened, which the summaries can be held against.
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// The same seed gives the same fleet and the same messages.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Connectors of the fleet.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub connectors: u32,
+    /// Seconds between two samples of a connector.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub interval_s: u32,
+    /// First event time; without it, now.
+    #[arg(long, value_name = "RFC3339")]
+    pub start: Option<Timestamp>,
+    /// How much time is simulated: 90s, 15m, 24h, 7d.
+    #[arg(long, value_name = "SPAN", value_parser = span_ms)]
+    pub duration: Option<u64>,
+    /// Simulated seconds per second; 0 is as fast as possible.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed_or_zero)]
+    pub speed: f64,
+    /// What goes wrong, by name, several with commas between.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub faults: Vec<String>,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally record --broker mqtt://127.0.0.1:1883 day.ndjson
+  chargetally record --broker mqtts://broker.example --topic 'ev/v1/53/#' yunnan.ndjson")]
+pub struct Record {
+    /// The broker to subscribe at.
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse)]
+    pub broker: BrokerUrl,
+    /// Topic filters to subscribe to.
+    #[arg(long, value_name = "FILTER", default_value = "ev/v1/#")]
+    pub topic: Vec<String>,
+    /// The recording to write, a message a line.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally replay day.ndjson --levels nation,province --windows 1h,1d
+  chargetally replay part-*.ndjson --out summaries.ndjson --truth truth.ndjson")]
+pub struct Replay {
+    /// Recordings, taken in this order.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Where the summaries go, the last revision of each, one a line; without it, to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Levels to give out, instead of publish.levels.
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = name::<Level>)]
+    pub levels: Vec<Level>,
+    /// Windows to give out, instead of publish.windows.
+    #[arg(long, value_name = "WINDOWS", value_delimiter = ',', value_parser = name::<WindowName>)]
+    pub windows: Vec<WindowName>,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+    /// Shards, instead of run.shards; the figures are the same for any number.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub shards: Option<u16>,
+    /// Compare with what really happened, as `simulate` wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally report --config /etc/chargetally --period 2026-05 --format html --out may.html
+  chargetally report --period 2026-05-01 --format csv > day.csv")]
+pub struct Report {
+    /// The settings, which name the state directory with the history.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+    /// A day (2026-05-01), a month (2026-05) or a year (2026).
+    #[arg(long, value_name = "PERIOD")]
+    pub period: String,
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// Where the report goes; without it, to standard output.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A page for people, in one file.
+    Html,
+    /// A table.
+    Csv,
+    /// The summaries themselves.
+    Json,
+    /// Columns, for analysis.
+    Parquet,
+}
+
+/// Arguments of `indicators`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally indicators
+  chargetally indicators --format markdown > INDICATORS.md")]
+pub struct Indicators {
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = IndicatorsFormat::Table)]
+    pub format: IndicatorsFormat,
+}
+
+/// What the catalogue of indicators is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IndicatorsFormat {
+    /// A table for the terminal.
+    Table,
+    /// For machines.
+    Json,
+    /// For documents.
+    Markdown,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  chargetally completions bash > /usr/share/bash-completion/completions/chargetally")]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Where the pages go; made where it is missing.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    crate::logging::check_filter(text).map(|()| text.to_owned())
+}
+
+fn name<T: std::str::FromStr<Err = String>>(text: &str) -> Result<T, String> {
+    text.parse()
+}
+
+fn speed_or_zero(text: &str) -> Result<f64, String> {
+    let factor = text.parse::<f64>().ok().filter(|factor| (0.0..=100_000.0).contains(factor));
+    factor.ok_or_else(|| "must be a number from 0 to 100000".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = speed_or_zero(text)?;
+    if factor > 0.0 { Ok(factor) } else { Err("must be above 0".to_owned()) }
+}
+
+/// Milliseconds of a span like `90s`, `15m`, `24h` or `7d`.
+fn span_ms(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err("must be a whole number with ms, s, m, h or d, like 24h".to_owned()),
+    };
+    let span_ms = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    span_ms.filter(|&ms| ms > 0).ok_or_else(|| "must be a whole number above 0 with its unit, like 24h".to_owned())
+}

@@ -1,0 +1,109 @@
+//! The command line: which commands there are, what runs them, and how each of them ends.
+//!
+//! Results go to standard output and everything else to standard error. A command returns a [`Failure`] instead of
+//! ending the process; a panic in one is a bug and ends with exit code 70.
+
+pub mod args;
+mod check;
+mod generate;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::{Exit, Failure, report};
+
+/// Turns the MQTT messages of EV charging stations into exact service-efficiency and safety indicators.
+#[derive(Debug, Parser)]
+#[command(name = "chargetally", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done
+  64  wrong command line
+  65  an input file is not what it should be
+  66  an input file cannot be opened
+  69  something needed is not there now; trying again may help
+  70  a bug in this program
+  73  output cannot be written
+  78  wrong settings";
+
+/// The commands. Each has its arguments in [`args`] and a line in [`Command::run`].
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the settings and print them, every key with where it came from.
+    Check(args::Check),
+    /// Print the completions of a shell.
+    Completions(args::Completions),
+    /// Write the manual pages into a directory.
+    #[command(hide = true)]
+    Man(args::Man),
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Check(args) => check::run(&args),
+            Self::Completions(args) => generate::completions(args.shell),
+            Self::Man(args) => generate::man(&args.directory),
+        }
+    }
+}
+
+/// Runs the program with these arguments, the first of which is its own name, and reports to `stderr` why it
+/// failed, if it did.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, stderr: &mut dyn Write) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    ended(|| cli.command.run(), stderr)
+}
+
+fn ended(run: impl FnOnce() -> Result<(), Failure>, stderr: &mut dyn Write) -> Exit {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => Exit::Done,
+        Ok(Err(failure)) => {
+            // Where standard error is gone too, the exit code alone has to tell.
+            let _unreported = report(&failure, stderr);
+            failure.exit()
+        }
+        // The panic hook has said where and why.
+        Err(_panic) => Exit::Bug,
+    }
+}
+
+/// The command line with everything that belongs to it, for the manual pages and the completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Writes a command's result to standard output.
+///
+/// # Errors
+/// [`Failure::stdout`]: quiet where the reader is gone.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::stdout)
+}
+
+/// Help and version are results; everything else that clap has to say is about a wrong command line.
+fn usage(error: &clap::Error) -> Exit {
+    let printed = error.print();
+    match (error.use_stderr(), printed) {
+        (true, _) => Exit::Usage,
+        (false, Ok(())) => Exit::Done,
+        (false, Err(failed)) => Failure::stdout(failed).exit(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

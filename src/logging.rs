@@ -1,0 +1,52 @@
+//! Where log lines go: to standard error, filtered and written as the settings say.
+//!
+//! Under systemd the journal stamps the lines itself, so they carry no time and no colour there. Standard output
+//! belongs to a command's results and never gets a log line.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::Subscriber;
+
+use crate::settings::LogFormat;
+
+/// Whether a log filter is one.
+///
+/// # Errors
+/// What is wrong with it, to follow its name.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    let rule = "must be a log filter like \"info\" or \"warn,chargetally=debug\"";
+    if filter.trim().is_empty() {
+        return Err(format!("is empty and {rule}"));
+    }
+    EnvFilter::builder().parse(filter).map(drop).map_err(|_| format!("is {filter:?} and {rule}"))
+}
+
+/// Starts logging; a second call changes nothing. A filter that [`check_filter`] refuses logs what it can read.
+pub fn init(filter: &str, format: LogFormat) {
+    let filter = EnvFilter::builder().parse_lossy(filter);
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let lines = Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(!journal && io::stderr().is_terminal());
+    // An error here says that a subscriber is there already, and then that one is meant.
+    let _already = match (format, journal) {
+        (LogFormat::Json, _) => tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish()),
+        (LogFormat::Text, true) => tracing::subscriber::set_global_default(lines.without_time().finish()),
+        (LogFormat::Text, false) => tracing::subscriber::set_global_default(lines.finish()),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_a_level_or_directives() {
+        assert_eq!(check_filter("info"), Ok(()));
+        assert_eq!(check_filter("warn,chargetally=debug"), Ok(()));
+        assert!(check_filter(" ").is_err_and(|what| what.starts_with("is empty")));
+        assert!(check_filter("chargetally=loud").is_err_and(|what| what.contains("must be a log filter")));
+    }
+}

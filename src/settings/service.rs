@@ -1,0 +1,306 @@
+//! The tables that say how the daemon itself works: `[mqtt]`, `[[source]]`, `[publish]`, `[time]`, `[limits]`,
+//! `[state]` and `[run]`. Each function here is the only place that knows the keys, defaults and bounds of its table.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+
+use super::meant::{
+    BrokerUrl, DialectName, FileRef, Level, LogFormat, Millis, Protocol, TopicRoot, WindowName, absolute, name,
+    optional_name, zone,
+};
+use super::reader::Section;
+
+/// Sources at most.
+pub const SOURCES_MAX: usize = 32;
+
+const SECOND_MS: u64 = 1_000;
+const HOUR_MS: u64 = 3_600 * SECOND_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+const DAY_S: u64 = 86_400;
+
+/// `[mqtt]`: the broker and how it is spoken to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mqtt {
+    /// Where the broker is.
+    pub url: BrokerUrl,
+    /// The client identifier of the subscribing connection; the publishing one derives its own from it.
+    pub client_id: String,
+    /// The user to log in as.
+    pub username: Option<String>,
+    /// The file with that user's password.
+    pub password_file: Option<FileRef>,
+    /// Certificates of the authorities to trust; the system's where there is none.
+    pub ca_file: Option<FileRef>,
+    /// The client's own certificate chain; only together with `key_file`.
+    pub cert_file: Option<FileRef>,
+    /// The private key of `cert_file`.
+    pub key_file: Option<FileRef>,
+    /// Which MQTT is spoken.
+    pub protocol: Protocol,
+    /// After this much silence the client pings.
+    pub keep_alive: Millis,
+    /// How long the broker keeps the session of a client that is away.
+    pub session_expiry: Millis,
+    /// Publishes of QoS 1 and 2 that may be unacknowledged at once, 1 to 65535.
+    pub receive_maximum: u16,
+    /// Bytes of a payload at most; a longer one is refused and counted.
+    pub payload_bytes_max: usize,
+    /// Whether the broker keeps subscriptions and messages over a reconnect.
+    pub persistent_session: bool,
+}
+
+pub(super) fn mqtt(t: &mut Section<'_>) -> Mqtt {
+    let mqtt = Mqtt {
+        url: t.text("url", "mqtt://127.0.0.1:1883", BrokerUrl::parse),
+        client_id: t.text("client_id", "chargetally", |text| name(text, 128)),
+        username: t.text("username", "", |text| optional_name(text, 256)),
+        password_file: t.text("password_file", "", FileRef::parse),
+        ca_file: t.text("ca_file", "", FileRef::parse),
+        cert_file: t.text("cert_file", "", FileRef::parse),
+        key_file: t.text("key_file", "", FileRef::parse),
+        protocol: t.text("protocol", "auto", str::parse),
+        keep_alive: t.span("keep_alive_s", 30, 1..=3_600, SECOND_MS),
+        session_expiry: t.span("session_expiry_s", 3 * DAY_S, 0..=30 * DAY_S, SECOND_MS),
+        receive_maximum: t.count("receive_maximum", 65_535, 1..=65_535),
+        payload_bytes_max: t.count::<usize>("max_payload_kb", 256, 1..=65_536) * 1024,
+        persistent_session: t.flag("persistent_session", true),
+    };
+    if mqtt.password_file.is_some() && mqtt.username.is_none() {
+        t.refuse("password_file", "is set without a username".to_owned());
+    }
+    if mqtt.cert_file.is_some() != mqtt.key_file.is_some() {
+        let (set, missing) =
+            if mqtt.cert_file.is_some() { ("cert_file", "key_file") } else { ("key_file", "cert_file") };
+        t.refuse(set, format!("is set without {missing}"));
+    }
+    for (key, file) in [("ca_file", &mqtt.ca_file), ("cert_file", &mqtt.cert_file)] {
+        if file.is_some() && !mqtt.url.tls {
+            t.refuse(key, "is set, and url is not mqtts://".to_owned());
+        }
+    }
+    if mqtt.persistent_session && mqtt.session_expiry.as_ms() == 0 {
+        t.refuse("session_expiry_s", "is 0, and persistent_session is true".to_owned());
+    }
+    mqtt
+}
+
+/// `[[source]]`: a tree of topics that stations publish into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Its name in logs and counters; no two are the same.
+    pub name: String,
+    /// How its payloads are written.
+    pub dialect: DialectName,
+    /// The root of its topics.
+    pub root: TopicRoot,
+    /// QoS of the subscription, 0 to 2.
+    pub qos: u8,
+    /// How long a sample speaks for its connector.
+    pub hold: Millis,
+    /// How often a connector is expected to send, where that is known.
+    pub expected_interval: Option<Millis>,
+    /// Whether any message of a station prolongs what its connectors said before.
+    pub prolong: bool,
+}
+
+pub(super) fn source(t: &mut Section<'_>) -> Source {
+    let source = Source {
+        name: t.text("name", "native", |text| name(text, 64)),
+        dialect: t.text("dialect", "native", str::parse),
+        root: t.text("root", "ev/v1", TopicRoot::parse),
+        qos: t.count("qos", 1, 0..=2),
+        hold: t.span("hold_s", 180, 1..=DAY_S, SECOND_MS),
+        expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
+            .filter(|interval| interval.as_ms() > 0),
+        prolong: t.flag("prolong", false),
+    };
+    if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
+        let what = "is not shorter than hold_s: every connector would be unobserved between two samples";
+        t.refuse("expected_interval_s", what.to_owned());
+    }
+    source
+}
+
+/// `[publish]`: what is given out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Publish {
+    /// The root of the topics that are written.
+    pub root: TopicRoot,
+    /// What summaries are about.
+    pub levels: Vec<Level>,
+    /// Which windows summaries cover.
+    pub windows: Vec<WindowName>,
+    /// How long after its end a window waits for what is on its way.
+    pub grace: Millis,
+    /// A window is published again at most this often.
+    pub revise_every: Millis,
+    /// Messages that may wait for the broker.
+    pub outbox_entries: usize,
+    /// Bytes of payload that may wait for the broker.
+    pub outbox_bytes: usize,
+    /// Refused messages that are shown per second at most; 0 shows none.
+    pub rejected_per_s: u32,
+}
+
+pub(super) fn publish(t: &mut Section<'_>) -> Publish {
+    let levels = ["nation", "province", "city", "county", "operator", "station"];
+    let windows = ["1m", "15m", "1h", "1d", "1mo"];
+    Publish {
+        root: t.text("root", "chargetally/v1", TopicRoot::parse),
+        levels: t.list("levels", &levels, levels.len(), str::parse),
+        windows: t.list("windows", &windows, windows.len(), str::parse),
+        grace: t.span("grace_s", 30, 0..=3_600, SECOND_MS),
+        revise_every: t.span("revise_every_s", 60, 1..=DAY_S, SECOND_MS),
+        outbox_entries: t.count("outbox_entries", 100_000, 100..=10_000_000),
+        outbox_bytes: t.count::<usize>("outbox_mb", 64, 1..=16_384).saturating_mul(1024 * 1024),
+        rejected_per_s: t.count("rejected_per_s", 1, 0..=1_000),
+    }
+}
+
+/// `[time]`: civil time, and how far event times may be off.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Time {
+    /// The zone of civil days and months.
+    pub zone: TimeZone,
+    /// How far ahead of its arrival an event time may be.
+    pub future_skew: Millis,
+    /// How far behind its arrival an event time may be.
+    pub late_limit: Millis,
+}
+
+pub(super) fn time(t: &mut Section<'_>) -> Time {
+    Time {
+        zone: t.text("zone", "Asia/Shanghai", zone),
+        future_skew: t.span("future_skew_s", 120, 0..=3_600, SECOND_MS),
+        late_limit: t.span("late_limit_h", 72, 1..=31 * 24, HOUR_MS),
+    }
+}
+
+/// `[limits]`: the bounds of every table that grows with the input. Reaching one is counted and visible.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Registered stations.
+    pub stations: usize,
+    /// Connectors of all stations together.
+    pub connectors: usize,
+    /// Connectors of one station.
+    pub connectors_per_station: usize,
+    /// Stations that send without ever having been registered.
+    pub unregistered_stations: usize,
+    /// Bytes of an operator's, station's or connector's id.
+    pub id_length: usize,
+    /// Levels of nesting in a payload.
+    pub payload_depth: usize,
+    /// Entries of an array in a payload.
+    pub array_length: usize,
+    /// Sessions that have started and not stopped.
+    pub sessions_open: usize,
+    /// Gaps that are remembered per connector. Part of what the figures mean, and so not to be changed.
+    pub gaps: usize,
+    /// Sessions and alarms per connector that are remembered to know a repetition.
+    pub duplicate_memory: usize,
+}
+
+pub(super) fn limits(t: &mut Section<'_>) -> Limits {
+    let limits = Limits {
+        stations: t.count("stations", 200_000, 1..=10_000_000),
+        connectors: t.count("connectors", 2_000_000, 1..=100_000_000),
+        connectors_per_station: t.count("connectors_per_station", 1_000, 1..=100_000),
+        unregistered_stations: t.count("unregistered_stations", 20_000, 0..=10_000_000),
+        id_length: t.count("id_length", 64, 8..=255),
+        payload_depth: t.count("payload_depth", 16, 4..=64),
+        array_length: t.count("array_length", 10_000, 1..=1_000_000),
+        sessions_open: t.count("sessions_open", 2_000_000, 1..=100_000_000),
+        gaps: t.count("gaps", 8, 8..=8),
+        duplicate_memory: t.count("duplicate_memory", 128, 8..=65_536),
+    };
+    if limits.connectors_per_station > limits.connectors {
+        t.refuse("connectors_per_station", "is more than connectors".to_owned());
+    }
+    limits
+}
+
+/// `[state]`: what is kept on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Where journal, checkpoints and history are; `None` keeps everything in memory only.
+    pub directory: Option<PathBuf>,
+    /// How long messages may be gathered before they are made durable and acknowledged.
+    pub sync_wait: Millis,
+    /// How long summaries are kept.
+    pub retention: Retention,
+}
+
+/// How long the history keeps the summaries of each window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// 1m.
+    pub minute: Millis,
+    /// 15m.
+    pub quarter: Millis,
+    /// 1h.
+    pub hour: Millis,
+    /// 1d.
+    pub day: Millis,
+    /// 1mo.
+    pub month: Millis,
+}
+
+impl Retention {
+    pub(super) const fn by_key(self) -> [(&'static str, Millis); 5] {
+        [
+            ("retention_1m_days", self.minute),
+            ("retention_15m_days", self.quarter),
+            ("retention_1h_days", self.hour),
+            ("retention_1d_days", self.day),
+            ("retention_1mo_days", self.month),
+        ]
+    }
+
+    /// How long summaries of this window are kept.
+    #[must_use]
+    pub const fn of(self, window: WindowName) -> Millis {
+        match window {
+            WindowName::Minute => self.minute,
+            WindowName::Quarter => self.quarter,
+            WindowName::Hour => self.hour,
+            WindowName::Day => self.day,
+            WindowName::Month => self.month,
+        }
+    }
+}
+
+pub(super) fn state(t: &mut Section<'_>) -> State {
+    const CENTURY_DAYS: u64 = 36_525;
+    State {
+        directory: t.text("directory", "/var/lib/chargetally", absolute),
+        sync_wait: t.span("sync_wait_ms", 50, 0..=10_000, 1),
+        retention: Retention {
+            minute: t.span("retention_1m_days", 7, 1..=CENTURY_DAYS, DAY_MS),
+            quarter: t.span("retention_15m_days", 35, 1..=CENTURY_DAYS, DAY_MS),
+            hour: t.span("retention_1h_days", 400, 1..=CENTURY_DAYS, DAY_MS),
+            day: t.span("retention_1d_days", 3_660, 1..=CENTURY_DAYS, DAY_MS),
+            month: t.span("retention_1mo_days", CENTURY_DAYS, 1..=CENTURY_DAYS, DAY_MS),
+        },
+    }
+}
+
+/// `[run]`: threads and logs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Shards that the stations are spread over; 0 means one per core.
+    pub shards: usize,
+    /// What is logged, as tracing's filters write it: `info`, `warn,chargetally=debug`.
+    pub log: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+}
+
+pub(super) fn run(t: &mut Section<'_>) -> Run {
+    Run {
+        shards: t.count("shards", 0, 0..=256),
+        log: t.text("log", "info", |text| crate::logging::check_filter(text).map(|()| text.to_owned())),
+        log_format: t.text("log_format", "text", str::parse),
+    }
+}
