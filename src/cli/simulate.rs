@@ -78,12 +78,8 @@ pub fn to_file(plan: FleetPlan, recording: &Path, truth: &Path, progress: bool) 
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
     let mut recorder = Recorder::new(zone_offset_ms, start_ms);
     let (mut message, mut line) = (SimMessage::default(), Vec::new());
-    let mut written = Written {
-        messages: 0,
-        bytes: 0,
-        connectors: fleet.plan().connectors,
-        stations: fleet.built().stations.len(),
-    };
+    let mut written =
+        Written { messages: 0, bytes: 0, connectors: fleet.plan().connectors, stations: fleet.built().stations.len() };
     while fleet.next_into(&mut message) {
         line.clear();
         recorder.line(&mut line, &message);
@@ -131,9 +127,13 @@ mod tests {
         for line in text.lines() {
             let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
             assert!(value["tst"].as_str().is_some_and(|tst| tst.ends_with("000Z+0800")), "{line}");
-            assert!(value["payload"].is_object() || value["payload"].is_array() || value["payload"].is_string(), "{line}");
+            assert!(
+                value["payload"].is_object() || value["payload"].is_array() || value["payload"].is_string(),
+                "{line}"
+            );
         }
-        let truth: serde_json::Value = serde_json::from_slice(&std::fs::read(&truth).expect("the truth")).expect("JSON");
+        let truth: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&truth).expect("the truth")).expect("JSON");
         assert_eq!(truth["nation"]["connectors"], 40);
         assert_eq!(truth["nation"]["messages"]["delivered"].as_u64(), Some(written.messages));
     }

@@ -138,7 +138,9 @@ impl Curve {
         let hours = self.hours();
         let total = u128::from(hours.iter().sum::<u32>());
         let weight = u128::from(hours[usize::from(hour) % 24]);
-        let numerator = (u128::from(self.arrivals_milli(kind)) * weight * u128::from(interval_ms) * u128::from(activity_permille)) << 32;
+        let numerator =
+            (u128::from(self.arrivals_milli(kind)) * weight * u128::from(interval_ms) * u128::from(activity_permille))
+                << 32;
         u32::try_from(numerator / (total * 3_600_000 * 1_000 * 1_000)).unwrap_or(u32::MAX)
     }
 }
@@ -190,7 +192,8 @@ mod tests {
     #[test]
     fn a_days_hazards_add_up_to_its_arrivals() {
         for curve in Curve::ALL {
-            let per_day: u64 = (0..24).map(|hour| u64::from(curve.hazard(DayKind::Workday, hour, 30_000, 1_000)) * 120).sum();
+            let per_day: u64 =
+                (0..24).map(|hour| u64::from(curve.hazard(DayKind::Workday, hour, 30_000, 1_000)) * 120).sum();
             let milli = per_day * 1_000 >> 32;
             let want = u64::from(curve.arrivals_milli(DayKind::Workday));
             assert!(milli.abs_diff(want) <= 2, "{curve:?}: {milli} of {want}");

@@ -43,7 +43,13 @@ pub struct Alarm {
     lone_weight: u32,
 }
 
-const fn alarm(class: &'static str, level: Level, code: &'static str, reason: &'static str, weights: (u32, u32)) -> Alarm {
+const fn alarm(
+    class: &'static str,
+    level: Level,
+    code: &'static str,
+    reason: &'static str,
+    weights: (u32, u32),
+) -> Alarm {
     Alarm { class, level, code, reason, fault_weight: weights.0, lone_weight: weights.1 }
 }
 

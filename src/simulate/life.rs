@@ -26,7 +26,11 @@ impl Fleet {
         gun.advance(now_ms);
         if gun.state.flows() {
             if gun.satisfied() {
-                return if gun.state == State::Discharging { self.recharge(index, now_ms) } else { self.full(index, now_ms) };
+                return if gun.state == State::Discharging {
+                    self.recharge(index, now_ms)
+                } else {
+                    self.full(index, now_ms)
+                };
             }
             let equipment = gun.equipment as usize;
             gun.set_power(self.built.equipment[equipment].rated_w / self.active[equipment].max(1));
@@ -54,7 +58,8 @@ impl Fleet {
                 return self.break_down(index, now_ms);
             } else if draw - fault_below < hazards.episode && gun.episode.is_none() {
                 self.begin_episode(index, now_ms);
-            } else if gun.episode.is_some_and(|(_, until_ms, _)| until_ms <= now_ms) && self.end_episode(index, now_ms) {
+            } else if gun.episode.is_some_and(|(_, until_ms, _)| until_ms <= now_ms) && self.end_episode(index, now_ms)
+            {
                 return;
             }
         }

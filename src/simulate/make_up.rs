@@ -133,7 +133,8 @@ const TOWN_SCENES: [(&str, u32); 11] = [
 ];
 
 /// Rated power of a direct-current connector, kW, with its weight.
-const DC_KW: [(u32, u32); 9] = [(30, 8), (60, 32), (80, 10), (120, 29), (160, 7), (180, 5), (250, 5), (360, 3), (480, 1)];
+const DC_KW: [(u32, u32); 9] =
+    [(30, 8), (60, 32), (80, 10), (120, 29), (160, 7), (180, 5), (250, 5), (360, 3), (480, 1)];
 /// The same in a highway service area: a quarter and more of them are high-power ones.
 const HIGHWAY_KW: [(u32, u32); 6] = [(60, 20), (80, 10), (120, 40), (180, 4), (250, 16), (480, 10)];
 /// The same for alternating current, in tenths of a kW.
@@ -275,7 +276,13 @@ impl Builder<'_> {
                 if township != 0 && (town == 0 || draws.chance_permille(400)) { township } else { town }
             }
             Kind::Highway => 0,
-            Kind::Private | Kind::Dedicated | Kind::Town => if draws.chance_permille(500) { street } else { 0 },
+            Kind::Private | Kind::Dedicated | Kind::Town => {
+                if draws.chance_permille(500) {
+                    street
+                } else {
+                    0
+                }
+            }
         };
         let area = match setting {
             0 => county.code.to_string(),
@@ -288,7 +295,9 @@ impl Builder<'_> {
     fn scene(&mut self, kind: Kind) -> (&'static str, Curve) {
         match kind {
             Kind::Private => (if self.draws.chance_permille(900) { "residential" } else { "rural" }, Curve::Home),
-            Kind::Dedicated => (["transport_hub", "industrial_park", "other"][self.draws.below(3) as usize], Curve::Depot),
+            Kind::Dedicated => {
+                (["transport_hub", "industrial_park", "other"][self.draws.below(3) as usize], Curve::Depot)
+            }
             Kind::Highway => ("highway_service_area", Curve::Highway),
             Kind::Rural => ("rural", Curve::Rural),
             Kind::Town => {
@@ -326,7 +335,13 @@ impl Builder<'_> {
         let month = 1 + draws.below(12) as u8;
         self.built.equipment.push(Equipment { rated_w: power_w, produced: (year, month), connectors: (first, count) });
         let v_max = match (dc, year) {
-            (false, _) => if rated_w > 7_000 { 440 } else { 250 },
+            (false, _) => {
+                if rated_w > 7_000 {
+                    440
+                } else {
+                    250
+                }
+            }
             (true, ..=2_017) => 500,
             (true, 2_018..=2_020) => 750,
             (true, _) => 1_000,

@@ -318,7 +318,13 @@ mod tests {
             skew_ms: 0,
         };
         let mut gun = Gun::new(1, 0, &plate, &station, 0);
-        gun.visit = Visit { capacity_wh: 60_000, power_max_w: 100_000, pack_v: 380, soc_permille: (200, 0, 950), ..Visit::default() };
+        gun.visit = Visit {
+            capacity_wh: 60_000,
+            power_max_w: 100_000,
+            pack_v: 380,
+            soc_permille: (200, 0, 950),
+            ..Visit::default()
+        };
         gun.visit.begin_wms = (gun.import_wms, gun.export_wms);
         gun.state = State::Charging;
         gun

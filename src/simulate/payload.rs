@@ -139,7 +139,15 @@ pub struct Stop {
 const SERVICE_FEN: u64 = 45;
 
 /// Writes a session message: `event` attempt or start, or stop with its particulars.
-pub fn session(out: &mut Vec<u8>, times: &mut Times, style: Style, who: (u32, u32, u32), ts_ms: i64, event: &str, stop: Option<&Stop>) {
+pub fn session(
+    out: &mut Vec<u8>,
+    times: &mut Times,
+    style: Style,
+    who: (u32, u32, u32),
+    ts_ms: i64,
+    event: &str,
+    stop: Option<&Stop>,
+) {
     ts(out, times, style, ts_ms);
     session_id(out, who.0, who.1, who.2);
     key_text(out, ",\"event\":\"", event);
@@ -155,7 +163,14 @@ pub fn session(out: &mut Vec<u8>, times: &mut Times, style: Style, who: (u32, u3
 }
 
 /// Writes an alarm message.
-pub fn alarm(out: &mut Vec<u8>, times: &mut Times, style: Style, ts_ms: i64, alarm: &super::incidents::Alarm, raised: bool) {
+pub fn alarm(
+    out: &mut Vec<u8>,
+    times: &mut Times,
+    style: Style,
+    ts_ms: i64,
+    alarm: &super::incidents::Alarm,
+    raised: bool,
+) {
     ts(out, times, style, ts_ms);
     key_text(out, ",\"class\":\"", alarm.class);
     key_text(out, ",\"level\":\"", alarm.level.name());
@@ -167,9 +182,9 @@ pub fn alarm(out: &mut Vec<u8>, times: &mut Times, style: Style, ts_ms: i64, ala
 /// Writes a station's registration.
 pub fn info(out: &mut Vec<u8>, times: &mut Times, style: Style, built: &Built, station: &Station, ts_ms: i64) {
     ts(out, times, style, ts_ms);
-    key_text(out, ",\"name\":\"", station.county.name);
-    out.extend_from_slice("充电站 ".as_bytes());
-    key_text(out, "", &station.id);
+    out.extend_from_slice(b",\"name\":\"");
+    out.extend_from_slice(station.county.name.as_bytes());
+    key_text(out, "充电站 ", &station.id);
     key_text(out, ",\"area\":\"", &station.area);
     key_text(out, ",\"access\":\"", station.access.name());
     key_text(out, ",\"scene\":\"", station.scene);

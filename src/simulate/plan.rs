@@ -219,8 +219,10 @@ impl FleetPlan {
         within("interval_ms", interval_ms, i64::from(*INTERVAL_MS.start()), i64::from(*INTERVAL_MS.end()))?;
         let m = &self.make_up;
         permille("public_permille", m.public_permille)?;
-        permille("dedicated_permille + highway_permille + rural_permille",
-            m.dedicated_permille.saturating_add(m.highway_permille).saturating_add(m.rural_permille))?;
+        permille(
+            "dedicated_permille + highway_permille + rural_permille",
+            m.dedicated_permille.saturating_add(m.highway_permille).saturating_add(m.rural_permille),
+        )?;
         permille("dc_permille", m.dc_permille)?;
         permille("v2g_permille", m.v2g_permille)?;
         within("operators", i64::from(m.operators), 1, i64::from(OPERATORS_MAX))?;
@@ -245,7 +247,12 @@ impl FleetPlan {
         within("will_after_ms", t.will_after_ms, 1_000, HOUR_MS)?;
         let clean = |c: char| !c.is_control() && !matches!(c, '+' | '#' | '"' | '\\');
         if self.topic_root.is_empty() || !self.topic_root.chars().all(clean) {
-            return Err(PlanError { name: "topic_root", value: i64::try_from(self.topic_root.len()).unwrap_or(0), low: 1, high: 0 });
+            return Err(PlanError {
+                name: "topic_root",
+                value: i64::try_from(self.topic_root.len()).unwrap_or(0),
+                low: 1,
+                high: 0,
+            });
         }
         Ok(())
     }

@@ -29,9 +29,8 @@ fn run(plan: FleetPlan, mut see: impl FnMut(&SimMessage)) -> Fleet {
 }
 
 fn json(message: &SimMessage) -> Value {
-    serde_json::from_slice(&message.payload).unwrap_or_else(|error| {
-        panic!("{error} in {}: {}", message.topic, String::from_utf8_lossy(&message.payload))
-    })
+    serde_json::from_slice(&message.payload)
+        .unwrap_or_else(|error| panic!("{error} in {}: {}", message.topic, String::from_utf8_lossy(&message.payload)))
 }
 
 /// The samples of a telemetry message.
@@ -95,14 +94,16 @@ fn what_is_transmitted_does_not_change_what_happens() {
         let truth = run(plan, |_| {}).truth();
         State::ALL.map(|state| truth.nation.state_ms(state))
     };
-    let noisy = Transmission { lost_ppm: 100_000, out_of_order_ppm: 50_000, repeated_ppm: 50_000, ..Transmission::default() };
+    let noisy =
+        Transmission { lost_ppm: 100_000, out_of_order_ppm: 50_000, repeated_ppm: 50_000, ..Transmission::default() };
     assert_eq!(states(Transmission::perfect()), states(noisy));
 }
 
 #[test]
 fn state_times_add_up_to_the_connectors_time_in_every_scope() {
     let truth = run(plan(150, DAY_MS), |_| {}).truth();
-    let scopes = truth.province.values().chain(truth.county.values()).chain(truth.station.values()).chain([&truth.nation]);
+    let scopes =
+        truth.province.values().chain(truth.county.values()).chain(truth.station.values()).chain([&truth.nation]);
     for figures in scopes {
         let total: u64 = State::ALL.iter().map(|&state| figures.state_ms(state)).sum();
         assert_eq!(total, figures.connectors * DAY_MS as u64);
@@ -115,7 +116,13 @@ fn state_times_add_up_to_the_connectors_time_in_every_scope() {
 #[test]
 fn the_truth_s_energy_is_what_a_reader_of_the_arrived_registers_finds() {
     let mut plan = plan(200, DAY_MS);
-    plan.transmission = Transmission { lost_ppm: 50_000, late_ppm: 20_000, out_of_order_ppm: 20_000, repeated_ppm: 20_000, ..Transmission::default() };
+    plan.transmission = Transmission {
+        lost_ppm: 50_000,
+        late_ppm: 20_000,
+        out_of_order_ppm: 20_000,
+        repeated_ppm: 20_000,
+        ..Transmission::default()
+    };
     // Per connector: first import and export that arrived, newest time, its import and export.
     type Chain = ((u64, u64), i64, (u64, u64));
     let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
@@ -160,8 +167,13 @@ fn registers_grow_no_faster_than_the_rating_and_agree_with_the_reported_power() 
     plan.transmission = Transmission::perfect();
     plan.behaviour.outage_every_ms = 0;
     let fleet = Fleet::new(plan.clone()).expect("a valid plan");
-    let rated_w: BTreeMap<String, u32> =
-        fleet.built().connectors.iter().zip(&fleet.topics).map(|(plate, topic)| (topic.to_string(), plate.rated_w)).collect();
+    let rated_w: BTreeMap<String, u32> = fleet
+        .built()
+        .connectors
+        .iter()
+        .zip(&fleet.topics)
+        .map(|(plate, topic)| (topic.to_string(), plate.rated_w))
+        .collect();
     let mut last: BTreeMap<String, (i64, u64, f64)> = BTreeMap::new();
     let mut checked = 0;
     run(plan, |message| {
@@ -169,7 +181,8 @@ fn registers_grow_no_faster_than_the_rating_and_agree_with_the_reported_power() 
             return;
         }
         let sample = json(message);
-        let (at_ms, import_wh, power_kw) = (ts_ms(&sample), wh(&sample["import_kwh"]), sample["power_kw"].as_f64().unwrap_or(0.0));
+        let (at_ms, import_wh, power_kw) =
+            (ts_ms(&sample), wh(&sample["import_kwh"]), sample["power_kw"].as_f64().unwrap_or(0.0));
         let rated_w = f64::from(rated_w[&message.topic]);
         assert!(power_kw.abs() * 1_000.0 <= rated_w);
         if let Some((then_ms, then_wh, then_kw)) = last.insert(message.topic.clone(), (at_ms, import_wh, power_kw)) {
@@ -204,7 +217,10 @@ fn sessions_and_alarms_arrive_as_the_truth_counts_them() {
         } else if message.topic.ends_with("/alarm") {
             let value = json(message);
             let kind = format!("{} {}", value["state"].as_str().unwrap_or(""), value["level"].as_str().unwrap_or(""));
-            alarms.entry(kind).or_default().insert((message.topic.clone() + value["class"].as_str().unwrap_or(""), ts_ms(&value)));
+            alarms
+                .entry(kind)
+                .or_default()
+                .insert((message.topic.clone() + value["class"].as_str().unwrap_or(""), ts_ms(&value)));
         }
     })
     .truth();
@@ -219,7 +235,8 @@ fn sessions_and_alarms_arrive_as_the_truth_counts_them() {
         [raised("personal"), raised("equipment"), raised("notice")],
         [count(Count::RaisedPersonal), count(Count::RaisedEquipment), count(Count::RaisedNotice)]
     );
-    let cleared: u64 = alarms.iter().filter(|(kind, _)| kind.starts_with("cleared")).map(|(_, set)| set.len() as u64).sum();
+    let cleared: u64 =
+        alarms.iter().filter(|(kind, _)| kind.starts_with("cleared")).map(|(_, set)| set.len() as u64).sum();
     assert_eq!(cleared, count(Count::Cleared));
 }
 
@@ -246,13 +263,26 @@ fn samples_are_delivered_lost_malformed_or_still_on_their_way() {
 fn allowed(topic: &str) -> &'static [&'static str] {
     match topic.rsplit('/').next() {
         Some("telemetry") => &[
-            "ts", "status", "power_kw", "import_kwh", "export_kwh", "voltage_v", "current_a", "power_demand_kw",
-            "connector_temp_c", "soc_pct", "battery_temp_max_c", "battery_temp_min_c", "cell_v_max", "cell_v_min",
-            "insulation_kohm", "session",
+            "ts",
+            "status",
+            "power_kw",
+            "import_kwh",
+            "export_kwh",
+            "voltage_v",
+            "current_a",
+            "power_demand_kw",
+            "connector_temp_c",
+            "soc_pct",
+            "battery_temp_max_c",
+            "battery_temp_min_c",
+            "cell_v_max",
+            "cell_v_min",
+            "insulation_kohm",
+            "session",
         ],
-        Some("session") => &[
-            "ts", "session", "event", "reason", "energy_kwh", "billed_kwh", "energy_fee", "service_fee", "disputed",
-        ],
+        Some("session") => {
+            &["ts", "session", "event", "reason", "energy_kwh", "billed_kwh", "energy_fee", "service_fee", "disputed"]
+        }
         Some("alarm") => &["ts", "class", "level", "state", "code", "value", "note"],
         Some("info") => &["ts", "name", "area", "access", "scene", "state", "lng", "lat", "equipment"],
         _ => &[],
@@ -335,7 +365,8 @@ fn the_national_make_up_follows_the_statistics() {
     let built = fleet.built();
     let station = |plate: &Connector| &built.stations[plate.station as usize];
     let permille = |n: usize, of: usize| n * 1_000 / of.max(1);
-    let public: Vec<&Connector> = built.connectors.iter().filter(|plate| station(plate).access != Access::Private).collect();
+    let public: Vec<&Connector> =
+        built.connectors.iter().filter(|plate| station(plate).access != Access::Private).collect();
     assert_eq!(built.connectors.len(), 100_000);
     assert!(permille(public.len(), 100_000).abs_diff(235) <= 1);
     let highway = public.iter().filter(|plate| station(plate).scene == "highway_service_area").count();
@@ -368,8 +399,13 @@ fn sessions_start_when_their_users_come_and_holidays_fill_the_motorways() {
         plan.interval_ms = 120_000;
         plan.make_up.public_permille = 600;
         let fleet = Fleet::new(plan.clone()).expect("a valid plan");
-        let stations: BTreeSet<&str> =
-            fleet.built().stations.iter().filter(|station| station.scene == scene).map(|station| station.id.as_str()).collect();
+        let stations: BTreeSet<&str> = fleet
+            .built()
+            .stations
+            .iter()
+            .filter(|station| station.scene == scene)
+            .map(|station| station.id.as_str())
+            .collect();
         let mut hours = [0_u32; 24];
         run(plan, |message| {
             if message.topic.ends_with("/session") && stations.contains(message.topic.split('/').nth(4).unwrap_or("")) {

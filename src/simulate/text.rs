@@ -60,7 +60,7 @@ impl Times {
             let (year, month, day) = civil.date;
             let mut prefix = Vec::with_capacity(17);
             padded(&mut prefix, year.unsigned_abs(), 4);
-            for (mark, value) in [(b'-', month), (b'-', day), (b'T', civil.hour), (b':', civil.minute), ] {
+            for (mark, value) in [(b'-', month), (b'-', day), (b'T', civil.hour), (b':', civil.minute)] {
                 prefix.push(mark);
                 padded(&mut prefix, u64::from(value), 2);
             }

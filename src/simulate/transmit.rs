@@ -163,7 +163,14 @@ impl Fleet {
     fn write_sample(&mut self, out: &mut Vec<u8>, sample: &Sample) {
         let gun = &self.guns[sample.connector as usize];
         let who = (gun.operator, sample.connector);
-        payload::telemetry(out, &mut self.times, Style::of(gun.operator), who, gun, sample.at_ms + i64::from(gun.skew_ms));
+        payload::telemetry(
+            out,
+            &mut self.times,
+            Style::of(gun.operator),
+            who,
+            gun,
+            sample.at_ms + i64::from(gun.skew_ms),
+        );
     }
 
     /// Sends something that every decoder must refuse.
@@ -189,7 +196,15 @@ impl Fleet {
         self.ready.push_back(message);
     }
 
-    fn hold(&mut self, mut message: SimMessage, delay_ms: i64, station: u32, connector: Option<u32>, sample: Option<Sample>, copy: bool) {
+    fn hold(
+        &mut self,
+        mut message: SimMessage,
+        delay_ms: i64,
+        station: u32,
+        connector: Option<u32>,
+        sample: Option<Sample>,
+        copy: bool,
+    ) {
         let arrival_ms = self.now_ms + delay_ms;
         message.arrival_ms = arrival_ms;
         self.sequence += 1;
@@ -233,14 +248,16 @@ impl Fleet {
         let mut link = std::mem::take(&mut self.links[station as usize]);
         let mine = |backlog: &&mut Backlog| backlog.first.connector == index;
         let arrays = link.backlog.iter().filter(|backlog| backlog.first.connector == index).count();
-        let open = link.backlog.iter_mut().rev().find(mine).filter(|backlog| backlog.samples < BACKLOG_SAMPLES_PER_MESSAGE);
+        let open =
+            link.backlog.iter_mut().rev().find(mine).filter(|backlog| backlog.samples < BACKLOG_SAMPLES_PER_MESSAGE);
         if let Some(backlog) = open {
             backlog.message.payload.push(b',');
             self.write_sample(&mut backlog.message.payload, &sample);
             backlog.last = sample;
             backlog.samples += 1;
         } else if arrays < BACKLOG_MESSAGES_MAX {
-            let mut message = SimMessage { topic: self.topics[slot].to_string(), qos: 1, json: true, ..SimMessage::default() };
+            let mut message =
+                SimMessage { topic: self.topics[slot].to_string(), qos: 1, json: true, ..SimMessage::default() };
             message.payload.push(b'[');
             self.write_sample(&mut message.payload, &sample);
             link.backlog.push(Backlog { message, first: sample, last: sample, samples: 1 });
@@ -304,7 +321,15 @@ impl Fleet {
         let (station, operator, number, skew_ms) = (gun.station, gun.operator, gun.session, i64::from(gun.skew_ms));
         let mut message = self.connector_message(index, "session");
         let who = (operator, index, number);
-        payload::session(&mut message.payload, &mut self.times, Style::of(operator), who, event_ms + skew_ms, event, stop);
+        payload::session(
+            &mut message.payload,
+            &mut self.times,
+            Style::of(operator),
+            who,
+            event_ms + skew_ms,
+            event,
+            stop,
+        );
         self.assure(message, station, Some(index), Some(count));
     }
 

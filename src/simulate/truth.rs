@@ -89,28 +89,40 @@ const COUNTS: usize = Count::SamplesMalformed as usize + 1;
 
 /// Groups of counts as they stand in the truth's JSON: group, then name and count of each.
 const GROUPS: [(&str, &[(&str, Count)]); 4] = [
-    ("alarms_raised", &[("personal", Count::RaisedPersonal), ("equipment", Count::RaisedEquipment), ("notice", Count::RaisedNotice)]),
-    ("episodes", &[
-        ("connector_overtemp", Count::Episode0),
-        ("insulation", Count::Episode1),
-        ("battery_overtemp", Count::Episode2),
-        ("cell_spread", Count::Episode3),
-    ]),
-    ("messages", &[
-        ("delivered", Count::Messages),
-        ("repeated", Count::Repeated),
-        ("malformed", Count::Malformed),
-        ("late", Count::Late),
-        ("out_of_order", Count::OutOfOrder),
-        ("backfilled", Count::Backfilled),
-    ]),
-    ("samples", &[
-        ("sent", Count::SamplesSent),
-        ("delivered", Count::SamplesDelivered),
-        ("repeated", Count::SamplesRepeated),
-        ("lost", Count::SamplesLost),
-        ("malformed", Count::SamplesMalformed),
-    ]),
+    (
+        "alarms_raised",
+        &[("personal", Count::RaisedPersonal), ("equipment", Count::RaisedEquipment), ("notice", Count::RaisedNotice)],
+    ),
+    (
+        "episodes",
+        &[
+            ("connector_overtemp", Count::Episode0),
+            ("insulation", Count::Episode1),
+            ("battery_overtemp", Count::Episode2),
+            ("cell_spread", Count::Episode3),
+        ],
+    ),
+    (
+        "messages",
+        &[
+            ("delivered", Count::Messages),
+            ("repeated", Count::Repeated),
+            ("malformed", Count::Malformed),
+            ("late", Count::Late),
+            ("out_of_order", Count::OutOfOrder),
+            ("backfilled", Count::Backfilled),
+        ],
+    ),
+    (
+        "samples",
+        &[
+            ("sent", Count::SamplesSent),
+            ("delivered", Count::SamplesDelivered),
+            ("repeated", Count::SamplesRepeated),
+            ("lost", Count::SamplesLost),
+            ("malformed", Count::SamplesMalformed),
+        ],
+    ),
 ];
 
 impl Count {
@@ -250,7 +262,8 @@ impl Serialize for Figures {
         map.serialize_entry("rated_w", &self.rated_w)?;
         map.serialize_entry("import_j", &self.import_j)?;
         map.serialize_entry("export_j", &self.export_j)?;
-        let states: BTreeMap<&str, u64> = State::ALL.iter().map(|&state| (state.name(), self.state_ms(state))).collect();
+        let states: BTreeMap<&str, u64> =
+            State::ALL.iter().map(|&state| (state.name(), self.state_ms(state))).collect();
         map.serialize_entry("state_ms", &states)?;
         map.serialize_entry("sessions_attempted", &self.count(Count::Attempted))?;
         map.serialize_entry("sessions_started", &self.count(Count::Started))?;
