@@ -194,7 +194,7 @@ mod tests {
         for curve in Curve::ALL {
             let per_day: u64 =
                 (0..24).map(|hour| u64::from(curve.hazard(DayKind::Workday, hour, 30_000, 1_000)) * 120).sum();
-            let milli = per_day * 1_000 >> 32;
+            let milli = (per_day * 1_000) >> 32;
             let want = u64::from(curve.arrivals_milli(DayKind::Workday));
             assert!(milli.abs_diff(want) <= 2, "{curve:?}: {milli} of {want}");
         }

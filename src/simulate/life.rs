@@ -26,10 +26,9 @@ impl Fleet {
         gun.advance(now_ms);
         if gun.state.flows() {
             if gun.satisfied() {
-                return if gun.state == State::Discharging {
-                    self.recharge(index, now_ms)
-                } else {
-                    self.full(index, now_ms)
+                return match gun.state {
+                    State::Discharging => self.recharge(index, now_ms),
+                    _ => self.full(index, now_ms),
                 };
             }
             let equipment = gun.equipment as usize;
