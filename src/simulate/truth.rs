@@ -9,7 +9,7 @@
 //! | `alarms_raised`, `alarms_cleared` | alarms of stations and connectors whose message arrived, each once | exactly, apart from the daemon's own derived alarms |
 //! | `state_ms` | physical state times over the whole span | within the tolerance below |
 //! | `episodes` | unsafe stretches that telemetry began to show | derived alarms come near; a session may end before a threshold is passed |
-//! | `messages`, `samples` | what arrived, was lost and so on | `malformed` = rejected, exactly; `samples.delivered` = accepted + out of order; `samples.repeated` = duplicate |
+//! | `messages`, `samples` | what arrived, was lost and so on | `malformed` = rejected; `samples.delivered` + `.repeated` = accepted + duplicate + out of order |
 //!
 //! State times: a change of state is sampled at once, so with perfect transmission each boundary is exact, apart from a
 //! connector's stretch between the begin of the span and its first sample (at most one interval, unobserved) and of the
