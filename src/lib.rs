@@ -6,3 +6,4 @@ pub mod error;
 pub mod logging;
 pub mod notify;
 pub mod settings;
+pub mod simulate;

@@ -6,6 +6,7 @@
 pub mod args;
 mod check;
 mod generate;
+pub mod simulate;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
