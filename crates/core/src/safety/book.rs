@@ -287,9 +287,18 @@ impl AlarmBook {
                 same.take_raise(report);
                 same
             }
-            _ => {
+            past => {
                 count_raise(key, report.level, report.at, sink);
-                Episode::begin(report)
+                let mut episode = Episode::begin(report);
+                // What the other origin said last still stands against what it said before that.
+                match past {
+                    Some(Past { episode: Some(before), .. }) => episode.inherit_other(&before, report.origin),
+                    Some(Past { at, episode: None }) if report.origin == Origin::Derived => {
+                        episode.end_side(Origin::Given, at);
+                    }
+                    _ => {}
+                }
+                episode
             }
         };
         count_milestones(key, &mut episode, report.grade, report.at, sink);
@@ -313,10 +322,14 @@ impl AlarmBook {
         }
     }
 
-    /// A station says that an alarm is over of which nothing was heard: its raising may still be on the way.
+    /// An origin says that what does not stand is over. What it says of earlier times is out of date from now on, and
+    /// where a station says so of an alarm never heard of, the raising may still be on the way.
     fn remember_early_clear(&mut self, key: AlarmKey, report: &Report<'_>) {
-        if report.origin == Origin::Given && !self.ended.contains_key(&key) {
-            self.remember(key, Past { at: report.at, episode: None });
+        match self.ended.get_mut(&key) {
+            Some(Past { episode: Some(same), .. }) => same.end_side(report.origin, report.at),
+            Some(past) if past.at >= report.at => {}
+            _ if report.origin == Origin::Given => self.remember(key, Past { at: report.at, episode: None }),
+            _ => {}
         }
     }
 
@@ -327,8 +340,8 @@ impl AlarmBook {
         change.lapsed = how == Ended::Lapsed;
         sink.publish(change);
         if how == Ended::Lapsed {
-            episode.given.end(at);
-            episode.derived.end(at);
+            episode.end_side(Origin::Given, at);
+            episode.end_side(Origin::Derived, at);
         }
         self.remember(key, Past { at, episode: Some(episode) });
     }

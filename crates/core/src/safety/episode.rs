@@ -74,11 +74,6 @@ impl Side {
     pub(super) fn admits_clear(&self, at: EventTime) -> bool {
         self.newest.is_none_or(|newest| at >= newest)
     }
-
-    /// The alarm is over whatever this origin said.
-    pub(super) fn end(&mut self, at: EventTime) {
-        *self = Self::cleared(self.newest.map_or(at, |newest| newest.max(at)));
-    }
 }
 
 /// How an alarm ended.
@@ -99,8 +94,8 @@ pub(super) struct Episode {
     pub(super) level: Level,
     /// The newest event time that anybody spoke of.
     pub(super) news: EventTime,
-    pub(super) given: Side,
-    pub(super) derived: Side,
+    given: Side,
+    derived: Side,
     /// The level that it was counted at when it was raised; its end is counted there too.
     counted_level: Level,
     /// The gravest grade that was counted.
@@ -150,6 +145,20 @@ impl Episode {
             Origin::Given => &mut self.given,
             Origin::Derived => &mut self.derived,
         }
+    }
+
+    /// Takes over what the origin other than `origin` said last of the alarm before.
+    pub(super) const fn inherit_other(&mut self, before: &Self, origin: Origin) {
+        match origin {
+            Origin::Given => self.derived = before.derived,
+            Origin::Derived => self.given = before.given,
+        }
+    }
+
+    /// From `at` on, or since it last spoke, this origin does not say that it stands.
+    pub(super) fn end_side(&mut self, origin: Origin, at: EventTime) {
+        let side = self.side_mut(origin);
+        *side = Side::cleared(side.newest.map_or(at, |newest| newest.max(at)));
     }
 
     /// Who says that it stands.
