@@ -1,5 +1,5 @@
-//! The limits that vitals are judged by: plain integers, read from the settings once. Letters in brackets say where a
-//! default comes from: [V] a standard or a maker's platform, [M] a secondary source, [D] chosen by this project.
+//! The limits that vitals are judged by: plain integers, read from the settings once. Letters in parentheses say where
+//! a default comes from: (V) a standard or a maker's platform, (M) a secondary source, (D) chosen by this project.
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -23,48 +23,48 @@ impl Pair {
 /// All limits of this module (domain, sections 5.2 and 5.7). Units: mc 0.001 °C, mv mV, ma mA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// W1, warmest battery sensor: 55 / 65 °C [D]. One platform stops at 70 °C [V]; the alarm comes before that.
+    /// W1, warmest battery sensor: 55 / 65 °C (D). One platform stops at 70 °C (V); the alarm comes before that.
     pub battery_temp_mc: Pair,
-    /// W2, warmest less coolest battery sensor: 15 / 20 °C [D, V].
+    /// W2, warmest less coolest battery sensor: 15 / 20 °C (D, V).
     pub battery_spread_mc: Pair,
-    /// W3, rise of the warmest sensor, per minute: 3 / 5 °C [D].
+    /// W3, rise of the warmest sensor, per minute: 3 / 5 °C (D).
     pub battery_rise_mc_per_min: Pair,
-    /// Shortest time over which a rise is taken: 60 s [D]; sensors speak in whole degrees.
+    /// Shortest time over which a rise is taken: 60 s (D); sensors speak in whole degrees.
     pub battery_rise_ms_min: i64,
-    /// W4, highest cell voltage: 4.33 / 4.35 V [V]. Packs of iron phosphate cells want 3.63 / 3.65 V [M].
+    /// W4, highest cell voltage: 4.33 / 4.35 V (V). Packs of iron phosphate cells want 3.63 / 3.65 V (M).
     pub cell_mv: Pair,
-    /// W5, highest less lowest cell voltage: 0.15 / 0.3 V [D, V].
+    /// W5, highest less lowest cell voltage: 0.15 / 0.3 V (D, V).
     pub cell_spread_mv: Pair,
-    /// W6, change of the state of charge between two samples, permille: above 50 / above 150 [D, V].
+    /// W6, change of the state of charge between two samples, permille: above 50 / above 150 (D, V).
     pub soc_jump_permille: Pair,
-    /// Samples further apart than this show no jump: 60 s [D].
+    /// Samples further apart than this show no jump: 60 s (D).
     pub soc_jump_ms_max: i64,
-    /// W7, current above what the vehicle asks for, permille of that: above 25 / above 50 [D].
+    /// W7, current above what the vehicle asks for, permille of that: above 25 / above 50 (D).
     pub over_request_permille: Pair,
-    /// Less excess current than this is no over-request: 1 A [D].
+    /// Less excess current than this is no over-request: 1 A (D).
     pub over_request_ma_min: i64,
-    /// W9, time of charging on at a full battery: 5 / 15 min [D].
+    /// W9, time of charging on at a full battery: 5 / 15 min (D).
     pub after_full_ms: Pair,
-    /// Less current than this is no charging on: 5 A [D].
+    /// Less current than this is no charging on: 5 A (D).
     pub after_full_ma_min: i64,
-    /// W10, insulation per volt, ohm: at or below 500 / at or below 100 [V, GB/T 18487.1].
+    /// W10, insulation per volt, ohm: at or below 500 / at or below 100 (V, GB/T 18487.1).
     pub insulation_ohm_per_v: Pair,
-    /// Below this voltage insulation per volt is not judged: 100 V [D]; an idle output would always look sound.
+    /// Below this voltage insulation per volt is not judged: 100 V (D); an idle output would always look sound.
     pub insulation_mv_min: i64,
-    /// W11, connector temperature: 80 / 90 °C [D, M].
+    /// W11, connector temperature: 80 / 90 °C (D, M).
     pub connector_temp_mc: Pair,
-    /// Power as a share of the rating, permille: above 1100 / above 1200 [D]. Meters of class 2 and short overshoot
+    /// Power as a share of the rating, permille: above 1100 / above 1200 (D). Meters of class 2 and short overshoot
     /// stay below the first; the second is where this project takes no register movement either.
     pub power_permille: Pair,
-    /// So many readings in a row make an alarm: 2 [D].
+    /// So many readings in a row make an alarm: 2 (D).
     pub persistence_samples: u8,
-    /// And they span at least this long: 2 s [D]; it matters on fast feeds only.
+    /// And they span at least this long: 2 s (D); it matters on fast feeds only.
     pub persistence_ms: u16,
-    /// A value must come back this far behind its warning limit to end the alarm, permille of the limit: 50 [D].
+    /// A value must come back this far behind its warning limit to end the alarm, permille of the limit: 50 (D).
     pub hysteresis_permille: i64,
-    /// Raised again within this time after it was cleared, it is the same alarm: 60 s [D].
+    /// Raised again within this time after it was cleared, it is the same alarm: 60 s (D).
     pub merge_ms: i64,
-    /// An alarm without news for this long has lost its clearing and is closed as expired: 30 days [D].
+    /// An alarm without news for this long has lost its clearing and is closed as expired: 30 days (D).
     pub expire_ms: i64,
 }
 

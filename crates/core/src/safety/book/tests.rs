@@ -66,11 +66,25 @@ fn course(told: &Told) -> Vec<(i64, bool, Level)> {
     told.changes.iter().map(|change| (change.at.ms() / 1_000, change.raised, change.level)).collect()
 }
 
+/// What is said; what is published; how often raised, how often cleared, and the ms of clearance.
+type Case = (&'static str, Vec<Saying>, Vec<(i64, bool, Level)>, [i64; 3]);
+
+fn check(cases: Vec<Case>) {
+    for (name, sayings, published, expected) in cases {
+        let (_, told) = after(AlarmClass::Fuse, &sayings);
+        assert_eq!(course(&told), published, "{name}");
+        let counts = &told.counts;
+        let counted = [counts.alarms_raised.iter().sum(), counts.alarms_cleared, counts.clearance_ms.iter().sum()];
+        assert_eq!(counted, expected, "{name}");
+        assert_eq!(counts.clearances.iter().sum::<i64>(), counts.alarms_cleared, "{name}");
+        assert_eq!(counts.clearance_durations.iter().sum::<i64>(), counts.alarms_cleared, "{name}");
+        assert!(counts.clearance_durations.iter().all(|&count| count >= 0), "{name}");
+    }
+}
+
 #[test]
-fn what_is_published_and_counted_follows_from_what_is_said() {
-    // What is said; what is published; raised, cleared, ms of clearance.
-    type Case = (&'static str, Vec<Saying>, Vec<(i64, bool, Level)>, [i64; 3]);
-    let cases: Vec<Case> = vec![
+fn an_alarm_counts_once_from_its_raising_to_its_end() {
+    check(vec![
         (
             "once",
             vec![('g', 0, true, Notice), ('g', 50, false, Notice)],
@@ -101,6 +115,12 @@ fn what_is_published_and_counted_follows_from_what_is_said() {
             vec![(0, true, Notice), (50, false, Notice), (111, true, Notice), (200, false, Notice)],
             [2, 2, 139_000],
         ),
+    ]);
+}
+
+#[test]
+fn what_comes_out_of_order_neither_hides_nor_holds_an_alarm() {
+    check(vec![
         (
             "a clearing that is older than the raising",
             vec![('g', 20, true, Notice), ('g', 10, false, Notice)],
@@ -132,6 +152,12 @@ fn what_is_published_and_counted_follows_from_what_is_said() {
             vec![(0, true, Notice), (9, false, Notice)],
             [1, 1, 9_000],
         ),
+    ]);
+}
+
+#[test]
+fn the_gravest_origin_gives_the_level_and_the_last_one_ends_it() {
+    check(vec![
         (
             "graver, and less so",
             vec![
@@ -177,17 +203,7 @@ fn what_is_published_and_counted_follows_from_what_is_said() {
             vec![(0, true, Notice), (40, false, Notice), (38, true, Notice)],
             [1, 1, 40_000],
         ),
-    ];
-    for (name, sayings, published, expected) in cases {
-        let (_, told) = after(AlarmClass::Fuse, &sayings);
-        assert_eq!(course(&told), published, "{name}");
-        let counts = &told.counts;
-        let counted = [counts.alarms_raised.iter().sum(), counts.alarms_cleared, counts.clearance_ms.iter().sum()];
-        assert_eq!(counted, expected, "{name}");
-        assert_eq!(counts.clearances.iter().sum::<i64>(), counts.alarms_cleared, "{name}");
-        assert_eq!(counts.clearance_durations.iter().sum::<i64>(), counts.alarms_cleared, "{name}");
-        assert!(counts.clearance_durations.iter().all(|&count| count >= 0), "{name}");
-    }
+    ]);
 }
 
 #[test]
