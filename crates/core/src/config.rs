@@ -17,6 +17,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// What may be held at most.
     pub limits: Limits,
+    /// When vitals become alarms.
+    pub thresholds: crate::safety::Thresholds,
 }
 
 /// How the messages of one source are to be read.
@@ -45,6 +47,10 @@ pub struct Limits {
     pub duplicate_memory: usize,
     /// Tallies remembered of connectors that no registration names yet, so that one can claim them later.
     pub unclaimed_tallies: usize,
+    /// Sessions remembered per connector.
+    pub sessions_per_connector: usize,
+    /// Alarms that stand at once.
+    pub open_alarms: usize,
 }
 
 impl Default for Source {
@@ -62,6 +68,8 @@ impl Default for Limits {
             connectors_per_station: 1_000,
             duplicate_memory: 128,
             unclaimed_tallies: 200_000,
+            sessions_per_connector: crate::sessions::REMEMBERED_DEFAULT,
+            open_alarms: 100_000,
         }
     }
 }
@@ -76,6 +84,7 @@ impl Default for Config {
             late_limit_ms: 72 * 3_600_000,
             sources: vec![Source::default()],
             limits: Limits::default(),
+            thresholds: crate::safety::Thresholds::default(),
         }
     }
 }

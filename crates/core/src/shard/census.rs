@@ -9,6 +9,7 @@ use crate::region::Setting;
 use crate::registration::{Access, Current, Scene, StationState};
 use crate::scope::Named;
 use crate::state::State;
+use crate::time::EventTime;
 use crate::window::{CivilDay, Window, WindowKind, days_from_civil};
 
 /// From this rated power on a connector is high-power, W (发改办能源〔2025〕632号).
@@ -54,6 +55,7 @@ impl Shard {
     /// Takes a snapshot at the end of a window that has just closed, slot by slot; slots may occur several times.
     pub fn snapshot(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Snapshot)) {
         let end_ms = window.end.start_ms();
+        let end = EventTime::from_ms(end_ms);
         for connector in &self.connectors {
             if !connector.timeline.serves_before(end_ms) {
                 continue;
@@ -62,6 +64,8 @@ impl Shard {
             let mut snapshot = Snapshot::default();
             show_use(&mut snapshot, station, connector, end_ms, self.config.calendar.civil_day(end_ms - 1));
             show_flexibility(&mut snapshot, connector, end_ms);
+            let failing = connector.sessions.as_ref().is_some_and(|sessions| sessions.repeated_failure(end));
+            snapshot.repeated_failure = i64::from(failing);
             if let Some(since_ms) = connector.faults.open_since_ms() {
                 snapshot.open_faults = 1;
                 snapshot.open_fault_ms = (end_ms - since_ms).max(0);
@@ -71,6 +75,10 @@ impl Shard {
             }
             sink(connector.slot, &snapshot);
         }
+        self.alarms.standing(end, |station, standing| {
+            let shown = Snapshot { open_alarms: standing.open, open_alarm_ms: standing.open_ms, ..Snapshot::default() };
+            sink(self.station(station.0).slot, &shown);
+        });
     }
 
     /// Uptime over the twelve civil months that end with the window (domain C4).

@@ -6,10 +6,13 @@ mod census;
 mod close;
 mod minutes;
 mod registry;
+mod watch;
 
 pub use close::{Change, Report, StationFacts};
+pub use watch::AlarmEvent;
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -18,6 +21,7 @@ use crate::book::{Book, SlotIndex};
 use crate::config::{Config, SourceIndex};
 use crate::histogram::{LATENCY_MS, cell};
 use crate::observation::{Observation, Sample, StationKey};
+use crate::safety::{AlarmBook, BookLimits};
 use crate::scope::{Attribution, Named, OperatorIndex, StationIndex};
 use crate::state::State;
 use crate::tally::{EventCounts, Tally};
@@ -67,6 +71,12 @@ impl Limit {
     }
 }
 
+/// What is known of a reading that is the newest of its connector.
+struct Newest {
+    /// By how much the import register went down, J.
+    fallen_j: Option<i64>,
+}
+
 /// The slot of what belongs to no known station.
 const NOWHERE: SlotIndex = SlotIndex(0);
 
@@ -99,6 +109,11 @@ pub struct Shard {
     /// What slots that may yet be claimed by a registration have handed over.
     unclaimed: FxHashMap<SlotIndex, BTreeMap<Bucket, Tally>>,
     unclaimed_len: usize,
+    alarms: AlarmBook,
+    alarm_events: Vec<AlarmEvent>,
+    /// Charging connectors by when they fall silent unless something is heard, ms; each at most once.
+    silence_due: BinaryHeap<Reverse<(i64, u32)>>,
+    lapse_checked: Bucket,
     /// Changes that only move what was handed over from one slot to another.
     moves: Vec<Change>,
     reported: close::Reported,
@@ -109,6 +124,8 @@ impl Shard {
     #[must_use]
     pub fn new(config: Arc<Config>, from: ArrivalTime) -> Self {
         let closed = Bucket::holding_ms(from.ms() - config.grace_ms);
+        let open_max = config.limits.open_alarms;
+        let alarms = AlarmBook::new(&config.thresholds, BookLimits { open_max, ended_max: open_max });
         Self {
             config,
             operators: Vec::new(),
@@ -123,6 +140,10 @@ impl Shard {
             closed,
             unclaimed: FxHashMap::default(),
             unclaimed_len: 0,
+            alarms,
+            alarm_events: Vec::new(),
+            silence_due: BinaryHeap::new(),
+            lapse_checked: closed,
             moves: Vec::new(),
             reported: close::Reported::default(),
         }
@@ -142,7 +163,8 @@ impl Shard {
             Observation::Deregistration { at } => self.deregister(arrival, source, key, at),
             Observation::StationOffline { at, retained } => self.offline(arrival, source, key, at, retained),
             Observation::StationOnline => Verdict::Accepted,
-            Observation::Session { .. } | Observation::Alarm { .. } => Verdict::Accepted,
+            Observation::Session { connector, event } => self.session(arrival, key, connector, &event),
+            Observation::Alarm { connector, alarm } => self.alarm(arrival, key, connector, &alarm),
         };
         if verdict == Verdict::Accepted && self.config.sources[usize::from(source.0)].prolong {
             self.prolong(arrival, source, key);
@@ -174,28 +196,39 @@ impl Shard {
             return self.refuse(arrival, key, Some(connector), verdict);
         }
         match self.known_or_new(key, connector) {
-            Ok(index) => self.place(arrival, source, index, &Reading::from(sample)),
+            Ok(index) => {
+                let (verdict, newest) = self.place(arrival, source, index, &Reading::from(sample));
+                if let Some(Newest { fallen_j }) = newest {
+                    self.watch(index, source, sample, fallen_j);
+                }
+                verdict
+            }
             Err(limit) => self.refuse(arrival, key, Some(connector), Verdict::Limit(limit)),
         }
     }
 
     /// Puts a reading on a connector's timeline and counts what became of it.
-    fn place(&mut self, arrival: ArrivalTime, source: SourceIndex, index: u32, reading: &Reading) -> Verdict {
+    fn place(
+        &mut self,
+        arrival: ArrivalTime,
+        source: SourceIndex,
+        index: u32,
+        reading: &Reading,
+    ) -> (Verdict, Option<Newest>) {
         let (timeline, mut desk) = self.desk(index, source);
         let placed = timeline.observe(reading, &mut desk);
         let slot = desk.slot;
-        let verdict = match placed {
-            Placed::Newest => {
-                self.follow(index, reading);
-                Verdict::Accepted
-            }
-            Placed::InGap => Verdict::Accepted,
-            Placed::Duplicate => Verdict::Duplicate,
-            Placed::OutOfOrder => Verdict::OutOfOrder,
-            Placed::AfterEnd => Verdict::Decommissioned,
+        let (verdict, newest) = match placed {
+            Placed::Newest { fallen_j } => (Verdict::Accepted, Some(Newest { fallen_j })),
+            Placed::InGap => (Verdict::Accepted, None),
+            Placed::Duplicate => (Verdict::Duplicate, None),
+            Placed::OutOfOrder => (Verdict::OutOfOrder, None),
+            Placed::AfterEnd => (Verdict::Decommissioned, None),
         };
-        let at = EventTime::from_ms(reading.at_ms);
-        self.count(slot, at, arrival, verdict)
+        if newest.is_some() {
+            self.follow(index, reading);
+        }
+        (self.count(slot, EventTime::from_ms(reading.at_ms), arrival, verdict), newest)
     }
 
     /// What else follows from a reading that is the newest now.

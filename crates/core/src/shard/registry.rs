@@ -10,7 +10,9 @@ use crate::observation::StationKey;
 use crate::region::Area;
 use crate::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
 use crate::reliability::{Faults, Outages};
+use crate::safety::ConnectorMonitor;
 use crate::scope::{Attribution, Named, OperatorIndex, PowerClass, StationIndex};
+use crate::sessions::ConnectorSessions;
 use crate::tally::Merge;
 use crate::time::{ArrivalTime, EventTime};
 use crate::timeline::Timeline;
@@ -58,6 +60,7 @@ pub(super) struct Master {
 /// A connector.
 pub(super) struct Connector {
     pub station: u32,
+    pub id: Box<str>,
     pub slot: SlotIndex,
     pub timeline: Timeline,
     pub outages: Outages,
@@ -67,6 +70,12 @@ pub(super) struct Connector {
     pub heard: bool,
     /// Newest event time at which energy flowed, ms.
     pub last_flow_ms: Option<i64>,
+    /// Only where it ever sent vitals.
+    pub monitor: Option<Box<ConnectorMonitor>>,
+    /// Only where it ever sent session events.
+    pub sessions: Option<Box<ConnectorSessions>>,
+    /// Whether it stands in the queue of charging connectors that may fall silent.
+    pub silence_awaited: bool,
 }
 
 /// What a registration says about a connector.
@@ -145,18 +154,22 @@ impl Shard {
 
     /// The connector that telemetry speaks of; made known where it is not yet and the limits allow it.
     pub(super) fn known_or_new(&mut self, key: StationKey<'_>, connector: &str) -> Result<u32, Limit> {
-        let known = self.find_station(key);
-        if let Some(index) = known.and_then(|station| self.station(station).find(connector)) {
-            return Ok(index);
+        let station = self.known_or_new_station(key)?;
+        match self.station(station).find(connector) {
+            Some(index) => Ok(index),
+            None => self.new_connector(station, connector, None),
         }
-        if known.is_none() && self.unregistered_stations >= self.config.limits.unregistered_stations {
-            return Err(Limit::UnregisteredStations);
+    }
+
+    /// The station that a message other than a registration speaks of.
+    pub(super) fn known_or_new_station(&mut self, key: StationKey<'_>) -> Result<u32, Limit> {
+        match self.find_station(key) {
+            Some(station) => Ok(station),
+            None if self.unregistered_stations >= self.config.limits.unregistered_stations => {
+                Err(Limit::UnregisteredStations)
+            }
+            None => self.new_station(key),
         }
-        let station = match known {
-            Some(station) => station,
-            None => self.new_station(key)?,
-        };
-        self.new_connector(station, connector, None)
     }
 
     fn new_station(&mut self, key: StationKey<'_>) -> Result<u32, Limit> {
@@ -206,6 +219,7 @@ impl Shard {
         };
         self.connectors.push(Connector {
             station,
+            id: id.into(),
             slot,
             timeline: Timeline::default(),
             outages: Outages::default(),
@@ -213,6 +227,9 @@ impl Shard {
             spec,
             heard: false,
             last_flow_ms: None,
+            monitor: None,
+            sessions: None,
+            silence_awaited: false,
         });
         self.stations[station as usize].add(id, index);
         Ok(index)
@@ -337,6 +354,7 @@ impl Shard {
         for index in gone {
             let (timeline, mut desk) = self.desk(index, source);
             timeline.decommission(at.ms(), &mut desk);
+            self.unwatch(index, at);
         }
     }
 

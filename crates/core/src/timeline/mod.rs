@@ -39,7 +39,10 @@ pub struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
     /// It is the newest now.
-    Newest,
+    Newest {
+        /// By how much the import register went down, J, where it did.
+        fallen_j: Option<i64>,
+    },
     /// It filled a part of a known gap.
     InGap,
     /// The same event time again.
@@ -162,9 +165,13 @@ impl Timeline {
             }
             return placed;
         }
+        let fallen_j = match (self.import, reading.import_j) {
+            (Some(chain), Some(register_j)) if register_j < chain.register_j => Some(chain.register_j - register_j),
+            _ => None,
+        };
         self.append(reading, desk);
         self.remember(at_ms, desk.remembered_max);
-        Placed::Newest
+        Placed::Newest { fallen_j }
     }
 
     /// A reading newer than all others: it ends what the newest one said and speaks from now on.
@@ -394,6 +401,12 @@ impl Timeline {
         } else {
             self.state
         }
+    }
+
+    /// Whether the newest sample says that energy flows to a vehicle.
+    #[must_use]
+    pub fn says_charging(&self) -> bool {
+        self.last_ms != NEVER && self.state == State::Charging
     }
 
     /// Since when that state has held without interruption, ms.
