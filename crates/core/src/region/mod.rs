@@ -20,3 +20,27 @@ impl Setting {
 /// An area code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Area(pub u64);
+/// Why a text is no area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaError;
+impl Area {
+    /// An area of 6, 9 or 12 digits.
+    ///
+    /// # Errors
+    /// Where the text is anything else.
+    pub fn parse(digits: &str) -> Result<Self, AreaError> {
+        let all = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let scale = match digits.len() {
+            6 if all => 1_000_000,
+            9 if all => 1000,
+            12 if all => 1,
+            _ => return Err(AreaError),
+        };
+        digits.parse::<u64>().map(|code| Self(code * scale)).map_err(|_| AreaError)
+    }
+    /// The 2-digit province.
+    #[must_use]
+    pub const fn province(&self) -> u8 {
+        (self.0 / 10_000_000_000) as u8
+    }
+}
