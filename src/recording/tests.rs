@@ -1,3 +1,5 @@
+//! Recordings as others write them, and our own read back.
+
 use super::*;
 use proptest::prelude::*;
 

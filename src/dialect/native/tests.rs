@@ -1,3 +1,5 @@
+//! Tables of messages and what they say, or why they are refused; and noise.
+
 use chargetally_core::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
 use proptest::prelude::*;
 
