@@ -1,6 +1,8 @@
 //! How fast the simulated fleet gives its messages: `fleet_throughput [CONNECTORS [HOURS]]`, by default a day of 100
 //! connectors. It prints what it measured and asserts nothing.
 
+#![expect(clippy::disallowed_methods, reason = "an example that measures reads the clock itself")]
+
 use std::time::Instant;
 
 use chargetally::simulate::{Count, Fleet, FleetPlan, SimMessage};

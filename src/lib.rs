@@ -2,8 +2,12 @@
 
 pub mod cli;
 pub mod clock;
+pub mod dialect;
 pub mod error;
 pub mod logging;
 pub mod notify;
+pub mod recording;
+pub mod rfc3339;
 pub mod settings;
 pub mod simulate;
+pub mod topic;

@@ -1,0 +1,204 @@
+//! From messages to observations: one file per payload dialect. A dialect yields what a whole message says, or a
+//! [`Reject`] and nothing at all. It must never panic, do IO, read a clock, or know of the aggregator.
+
+pub(crate) mod json;
+pub mod native;
+
+use std::fmt;
+
+use chargetally_core::observation::{Observation, StationKey};
+
+use crate::topic::ID_BYTES_MAX;
+
+/// A dialect that stations speak. A closed set: what is decoded for each message is known at compile time.
+#[derive(Clone, Debug)]
+pub enum Dialect {
+    /// The project's own topics and JSON.
+    Native(native::Native),
+}
+
+impl Dialect {
+    /// Gives everything that one message says to `sink`, in the message's order; or nothing at all, and why.
+    ///
+    /// `retained` is whether the broker replayed the message from its retained store.
+    ///
+    /// # Errors
+    /// [`Reject`] where the message cannot be read whole; it is to be counted, and is no reason to stop.
+    pub fn decode(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        retained: bool,
+        limits: &Limits,
+        sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
+    ) -> Result<(), Reject> {
+        match self {
+            Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
+        }
+    }
+
+    /// The topic filters to subscribe to, in the given provinces, or in all where none is given; `share` names the
+    /// group of a shared subscription.
+    #[must_use]
+    pub fn filters(&self, provinces: &[u8], share: Option<&str>) -> Vec<String> {
+        match self {
+            Self::Native(native) => native.root().in_filters(provinces, share),
+        }
+    }
+}
+
+/// How much one message may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest payload, bytes.
+    pub payload_bytes_max: usize,
+    /// Longest array of samples, elements.
+    pub array_len_max: usize,
+    /// Deepest nesting of objects and arrays; the message's own object counts.
+    pub depth_max: usize,
+    /// Longest id of an operator, station, equipment, connector or session, bytes.
+    pub id_bytes_max: usize,
+    /// Longest other text, bytes.
+    pub text_bytes_max: usize,
+    /// Most pieces of equipment in one station.
+    pub equipment_max: usize,
+    /// Most connectors in one station.
+    pub connectors_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 262_144,
+            array_len_max: 2_000,
+            depth_max: 16,
+            id_bytes_max: ID_BYTES_MAX,
+            text_bytes_max: 1_024,
+            equipment_max: 512,
+            connectors_max: 1_024,
+        }
+    }
+}
+
+/// Why a message was refused, and for which field of it where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reject {
+    /// Why.
+    pub reason: Reason,
+    /// The field's name on the wire.
+    pub field: Option<&'static str>,
+}
+
+impl Reject {
+    /// A refusal that speaks of the message as a whole.
+    #[must_use]
+    pub const fn whole(reason: Reason) -> Self {
+        Self { reason, field: None }
+    }
+
+    /// A refusal for one field.
+    #[must_use]
+    pub const fn field(reason: Reason, field: &'static str) -> Self {
+        Self { reason, field: Some(field) }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.name())?;
+        self.field.map_or(Ok(()), |field| write!(f, ": {field}"))
+    }
+}
+
+impl std::error::Error for Reject {}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident $name:literal,)*) => {
+        /// Why a message was refused. The names are stable: they label counters.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Reason {
+            /// All reasons; each stands at its own index.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Its name in counters, logs and the topic of refused input.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The topic has no form that the dialect knows.
+    BadTopic "bad_topic",
+    /// An id in the topic or the payload is longer than the limit.
+    IdTooLong "id_too_long",
+    /// An id holds characters that no topic may hold.
+    BadId "bad_id",
+    /// The payload has more bytes than the limit.
+    TooLarge "too_large",
+    /// The payload is not UTF-8.
+    NotUtf8 "not_utf8",
+    /// The payload is not well-formed JSON.
+    NotJson "not_json",
+    /// Objects and arrays are nested deeper than the limit.
+    TooDeep "too_deep",
+    /// An array of samples has more elements than the limit.
+    TooLongArray "too_long_array",
+    /// A text has more bytes than the limit.
+    TooLongText "too_long_text",
+    /// A text that must say something is empty.
+    Empty "empty",
+    /// The message has no time.
+    MissingTs "missing_ts",
+    /// Another required field is absent.
+    MissingField "missing_field",
+    /// A field, or the message, has another JSON type than it must have.
+    WrongType "wrong_type",
+    /// A number or a time lies outside of what can be.
+    OutOfRange "out_of_range",
+    /// A text is not the time or date that it must be.
+    BadTime "bad_time",
+    /// A text is none of the values that the field can have.
+    UnknownValue "unknown_value",
+    /// A text is no area code.
+    BadArea "bad_area",
+    /// Topic and payload disagree about where the station stands.
+    IdentityMismatch "identity_mismatch",
+    /// Two connectors, or two pieces of equipment, of a station have the same id.
+    DuplicateId "duplicate_id",
+    /// The station has more equipment or connectors than the limit.
+    TooManyParts "too_many_parts",
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_distinct_snake_case_names_and_stand_at_their_index() {
+        for (index, &reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            assert!(reason.name().bytes().all(|byte| byte.is_ascii_lowercase() || b"_8".contains(&byte)), "{reason}");
+            assert!(Reason::ALL[..index].iter().all(|other| other.name() != reason.name()), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_its_field() {
+        assert_eq!(Reject::field(Reason::WrongType, "soc_pct").to_string(), "wrong_type: soc_pct");
+        assert_eq!(Reject::whole(Reason::NotJson).to_string(), "not_json");
+    }
+}
