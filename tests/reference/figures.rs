@@ -31,11 +31,27 @@ pub const PLAIN: [&str; 19] = [
     "meter_jump",
 ];
 
+/// The states' and the alarm levels' integers, as they are named here.
+const GROUPED: [&str; 12] = [
+    "state_ms.charging",
+    "state_ms.discharging",
+    "state_ms.occupied",
+    "state_ms.reserved",
+    "state_ms.available",
+    "state_ms.faulted",
+    "state_ms.unavailable",
+    "state_ms.offline",
+    "state_ms.unobserved",
+    "alarms_raised.personal",
+    "alarms_raised.equipment",
+    "alarms_raised.notice",
+];
+
 /// One window's and scope's integers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// By name; states as `state_ms.charging`, levels of alarms as `alarms_raised.personal`; what is absent is 0.
-    pub counts: BTreeMap<String, i128>,
+    pub counts: BTreeMap<&'static str, i128>,
     /// Import of the greatest base bucket, J.
     pub power_peak_j: i128,
     /// Start of the first such base bucket, ms since the epoch; nothing where no energy was imported.
@@ -50,26 +66,24 @@ impl Figures {
         self.counts.get(name).copied().unwrap_or(0)
     }
 
-    /// Adds to one integer.
+    /// Adds to one integer. A name that is none of those above is a mistake in this program.
     pub fn book(&mut self, name: &str, amount: i128) {
+        let known = PLAIN.into_iter().chain(GROUPED).find(|known| *known == name).expect("a name of the tally");
         if amount != 0 {
-            *self.counts.entry(name.to_owned()).or_insert(0) += amount;
+            *self.counts.entry(known).or_insert(0) += amount;
         }
     }
 
     /// Adds all integers of another.
     pub fn add(&mut self, other: &Self) {
         for (name, amount) in &other.counts {
-            match self.counts.get_mut(name) {
-                Some(sum) => *sum += amount,
-                None => self.book(name, *amount),
-            }
+            *self.counts.entry(name).or_insert(0) += amount;
         }
     }
 
     /// The sum of the times of all states, ms.
     pub fn connector_time_ms(&self) -> i128 {
-        STATES.iter().map(|state| self.get(&format!("state_ms.{state}"))).sum()
+        self.counts.iter().filter(|(name, _)| name.starts_with("state_ms.")).map(|(_, time_ms)| time_ms).sum()
     }
 
     /// The wire's `tally`.

@@ -184,8 +184,8 @@ impl Life {
     pub fn decommission(&mut self, time_ms: i64) {
         if self.end_ms.is_none() {
             let newest_ms = self.samples.last_key_value().map(|(newest_ms, _)| *newest_ms);
-            self.end_ms =
-                [newest_ms, self.start_ms].into_iter().flatten().fold(Some(time_ms), |end, ms| end.max(Some(ms)));
+            let at_least_ms = newest_ms.max(self.start_ms).unwrap_or(time_ms);
+            self.end_ms = Some(time_ms.max(at_least_ms));
         }
     }
 

@@ -4,8 +4,8 @@ use super::MINUTE_MS;
 use serde_json::{Value, json};
 
 /// A line of a recording; without `tst` where no arrival time is given.
-pub fn line(arrival_ms: Option<i64>, topic: &str, retain: bool, payload: Value) -> String {
-    let mut record = json!({ "topic": topic, "qos": 1, "retain": i32::from(retain), "payload": payload });
+pub fn line(arrival_ms: Option<i64>, topic: &str, retain: bool, payload: impl Into<Value>) -> String {
+    let mut record = json!({ "topic": topic, "qos": 1, "retain": i32::from(retain), "payload": payload.into() });
     if let Some(arrival_ms) = arrival_ms {
         record["tst"] = json!(rfc3339(arrival_ms));
     }
