@@ -158,6 +158,26 @@ fn compare_tally(name: &str, tally: &Value, figures: &Figures, skipped: &[&str],
     }
 }
 
+/// Leaves out lines as long as `fails` still holds of the rest.
+pub fn shrink(lines: &[String], fails: impl Fn(&[String]) -> bool) -> Vec<String> {
+    let mut kept = lines.to_vec();
+    let mut chunk = kept.len() / 2;
+    while chunk > 0 {
+        let mut from = 0;
+        while from < kept.len() {
+            let mut fewer = kept.clone();
+            fewer.drain(from..(from + chunk).min(kept.len()));
+            if fails(&fewer) {
+                kept = fewer;
+            } else {
+                from += chunk;
+            }
+        }
+        chunk /= 2;
+    }
+    kept
+}
+
 /// The figures as summaries on the wire, as far as `compare` reads them: one line each.
 pub fn to_ndjson(figures: &BTreeMap<Key, Figures>) -> String {
     let mut lines = String::new();

@@ -49,29 +49,9 @@ impl Knobs {
     }
 }
 
-/// A strategy over seeds; on failure, hand the seed's lines to `shrink`.
+/// A strategy over seeds; on failure, hand the lines to `compare::shrink`.
 pub fn recordings(knobs: Knobs) -> impl Strategy<Value = Vec<String>> {
     any::<u64>().prop_map(move |seed| generate(seed, knobs)).no_shrink()
-}
-
-/// Leaves out lines as long as `fails` still holds of the rest.
-pub fn shrink(lines: &[String], fails: impl Fn(&[String]) -> bool) -> Vec<String> {
-    let mut kept = lines.to_vec();
-    let mut chunk = kept.len() / 2;
-    while chunk > 0 {
-        let mut from = 0;
-        while from < kept.len() {
-            let mut fewer = kept.clone();
-            fewer.drain(from..(from + chunk).min(kept.len()));
-            if fails(&fewer) {
-                kept = fewer;
-            } else {
-                from += chunk;
-            }
-        }
-        chunk /= 2;
-    }
-    kept
 }
 
 /// Numbers that look like chance (SplitMix64).
@@ -382,7 +362,10 @@ impl World {
     fn status(&mut self, device: usize) {
         let station = self.devices[device].station;
         let topic = format!("{}/status", self.topic(station));
-        let (offline, retain) = (self.chance.percent(70), self.chance.percent(30));
+        let (offline, kept) = (self.chance.percent(70), self.chance.percent(30));
+        // A kept will spares what holds; whether a sample from ahead of now holds now is left open.
+        let mut devices = self.devices.iter().filter(|device| device.station == station);
+        let retain = kept && devices.all(|device| device.newest_ms <= self.arrival_ms);
         self.send(&topic, retain, json!(if offline { "offline" } else { "online" }));
         if offline {
             let arrival_ms = self.arrival_ms;

@@ -1,6 +1,8 @@
 //! Generated recordings: sums that must agree, what the generator reaches, and the comparison itself.
 
 use super::*;
+use proptest::prelude::*;
+use reference::generate::recordings;
 
 #[test]
 fn states_fill_the_connectors_time_and_scopes_and_windows_add_up() {
@@ -73,7 +75,7 @@ fn the_comparison_passes_what_agrees_and_names_what_does_not() {
 fn shrinking_keeps_only_the_lines_that_matter() {
     let lines = generate(3, Knobs::all(100));
     let wanted = [lines[20].clone(), lines[70].clone()];
-    let kept = reference::generate::shrink(&lines, |some| wanted.iter().all(|line| some.contains(line)));
+    let kept = compare::shrink(&lines, |some| wanted.iter().all(|line| some.contains(line)));
     assert_eq!(kept, wanted);
 }
 
@@ -87,4 +89,27 @@ fn twenty_thousand_messages_are_no_burden() {
         figures.iter().filter(|((w, _, s), _)| w == "1d" && s == "nation").map(|(_, f)| f.get("accepted")).sum();
     assert!(accepted > 10_000, "{accepted}");
     assert!(began.elapsed().as_secs() < 60, "{:?}", began.elapsed());
+}
+
+/// What a recording says of states, energies and sessions, without the counts of messages.
+fn content(lines: &[String]) -> BTreeMap<Key, BTreeMap<&'static str, i128>> {
+    let figures = replay(&lines.join("\n"), &Options { windows: vec!["15m"], ..Options::default() });
+    let of_messages = ["duplicate", "late", "future", "out_of_order", "rejected"];
+    let counts = figures.into_iter().map(|(key, mut figures)| {
+        figures.counts.retain(|name, _| !of_messages.contains(name));
+        (key, figures.counts)
+    });
+    counts.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn telemetry_and_sessions_that_come_twice_change_nothing(lines in recordings(Knobs::all(80))) {
+        let repeats = |line: &String| if line.contains("/telemetry") || line.contains("/session") { 2 } else { 1 };
+        let doubled: Vec<String> = lines.iter().flat_map(|line| std::iter::repeat_n(line.clone(), repeats(line))).collect();
+        prop_assert!(doubled.len() > lines.len());
+        prop_assert_eq!(content(&doubled), content(&lines));
+    }
 }

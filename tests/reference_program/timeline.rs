@@ -147,6 +147,9 @@ fn a_decommissioning_waits_for_what_was_accepted_and_older_registrations_do_noth
     let expected = [("connectors", 1), ("state_ms.unobserved", 60_000), ("state_ms.occupied", 60_000), ("accepted", 2)];
     result.check_hour(&expected);
     result.check_hour(&[("state_ms.charging", 0), ("rated_w", 0), ("rated_j", 60_000 * 120)]);
+    let at_the_edge = run(&[info(0, 0, &["c1"]), charging(0), info(2 * MIN, MIN, &[])]);
+    at_the_edge.check_minute(0, &[("rated_w", 60_000), ("connectors", 1)]);
+    assert!(at_the_edge.find("1m", MIN, "nation").is_none());
     let cleared = [charging(0), line(Some(T0_MS + MIN), &format!("{STATION}/info"), true, json!("")), charging(MIN)];
     run(&cleared).check_hour(&[("state_ms.charging", 60_000), ("rejected", 1)]);
 }
