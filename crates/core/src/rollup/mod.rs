@@ -76,6 +76,8 @@ struct WindowBook {
     /// Time in which stations were full, ms, where there was any.
     full_ms: FxHashMap<StationIndex, i64>,
     published_at_ms: Option<i64>,
+    /// Whether the snapshot was taken.
+    shown: bool,
     dirty: bool,
     /// It was kept no longer and came back without its content: what stands here is not the whole.
     incomplete: bool,

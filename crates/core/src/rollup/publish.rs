@@ -1,5 +1,7 @@
 //! Giving windows out: which are due, and what each scope's record says together with the census of the window.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 use super::{Peak, Record, Rollup};
@@ -7,6 +9,7 @@ use crate::book::SlotIndex;
 use crate::census::{Census, Snapshot};
 use crate::registration::Scene;
 use crate::scope::{Attribution, Level, Part, Scope, StationIndex};
+use crate::shard::Count;
 use crate::tally::{Merge, Tally};
 use crate::time::Bucket;
 use crate::window::{Window, WindowKind};
@@ -57,18 +60,25 @@ pub struct Publication<'a> {
 pub struct CensusBook {
     census: FxHashMap<Scope, Census>,
     snapshot: FxHashMap<Scope, Snapshot>,
+    townships: BTreeSet<u32>,
 }
 
 impl CensusBook {
+    /// Townships with at least one facility open to the public, by code.
+    #[must_use]
+    pub fn townships(&self) -> &BTreeSet<u32> {
+        &self.townships
+    }
+
     /// Adds what one slot of a shard counted.
-    pub fn add(&mut self, attribution: &Attribution, census: &Census) {
+    fn add(&mut self, attribution: &Attribution, census: &Census) {
         for scope in scopes_of(attribution) {
             self.census.entry(scope).or_default().merge(census);
         }
     }
 
     /// Adds what one slot of a shard showed.
-    pub fn add_snapshot(&mut self, attribution: &Attribution, snapshot: &Snapshot) {
+    fn add_snapshot(&mut self, attribution: &Attribution, snapshot: &Snapshot) {
         for scope in scopes_of(attribution) {
             self.snapshot.entry(scope).or_default().merge(snapshot);
         }
@@ -114,21 +124,49 @@ impl Rollup {
         due
     }
 
-    /// Whether a window has never been given out: its snapshot is still to be taken.
+    /// The closed windows whose snapshot is still to be taken, oldest first.
     #[must_use]
-    pub fn is_first(&self, window: Window) -> bool {
-        self.windows.get(&(window.kind, window.start)).is_some_and(|book| book.published_at_ms.is_none())
+    pub fn unseen(&self) -> Vec<Window> {
+        let mut unseen: Vec<Window> = self
+            .windows
+            .iter()
+            .filter(|((kind, _), book)| !book.shown && !book.incomplete && self.config.windows.contains(kind))
+            .map(|(&(kind, start), _)| self.config.calendar.window(kind, start))
+            .filter(|window| window.end <= self.closed)
+            .collect();
+        unseen.sort_unstable_by_key(|window| (window.end, window.kind));
+        unseen
+    }
+
+    /// Keeps what the moment of closing shows of a window.
+    pub fn keep_snapshot(&mut self, window: Window, seen: &CensusBook) {
+        let Some(book) = self.windows.get_mut(&(window.kind, window.start)) else { return };
+        book.shown = true;
+        for (scope, record) in &mut book.records {
+            record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
+        }
+    }
+
+    /// Adds what a shard counted for a window.
+    pub fn count_all(&self, shard: usize, count: &Count, book: &mut CensusBook) {
+        for (slot, census) in &count.census {
+            self.count(shard, *slot, census, book);
+        }
+        for (slot, snapshot) in &count.snapshot {
+            self.show(shard, *slot, snapshot, book);
+        }
+        book.townships.extend(&count.townships);
     }
 
     /// Adds a shard's count of one slot to the census of a window.
-    pub fn count(&self, shard: usize, slot: SlotIndex, census: &Census, book: &mut CensusBook) {
+    fn count(&self, shard: usize, slot: SlotIndex, census: &Census, book: &mut CensusBook) {
         if let Some(attribution) = self.attribution(shard, slot) {
             book.add(attribution, census);
         }
     }
 
     /// Adds a shard's snapshot of one slot to the census of a window.
-    pub fn show(&self, shard: usize, slot: SlotIndex, snapshot: &Snapshot, book: &mut CensusBook) {
+    fn show(&self, shard: usize, slot: SlotIndex, snapshot: &Snapshot, book: &mut CensusBook) {
         if let Some(attribution) = self.attribution(shard, slot) {
             book.add_snapshot(attribution, snapshot);
         }
@@ -145,16 +183,12 @@ impl Rollup {
         self.find_stale_peaks(window);
         let key = (window.kind, window.start);
         let Some(book) = self.windows.get_mut(&key) else { return };
-        let first = book.published_at_ms.is_none();
         book.published_at_ms = Some(now_ms);
         book.dirty = false;
         let mut changed = Vec::new();
         for (&scope, record) in &mut book.records {
             if !std::mem::take(&mut record.dirty) {
                 continue;
-            }
-            if record.snapshot.is_none() && first {
-                record.snapshot = Some(census.snapshot.get(&scope).cloned().unwrap_or_default());
             }
             // What has no time in service and was never given out is nobody's figure.
             if record.tally.service_ms() == 0 && record.revision.is_none() {

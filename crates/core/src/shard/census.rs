@@ -1,6 +1,8 @@
 //! Reading off the registry and the timelines what stands at a window's end. A census is the same whenever it is
 //! taken; a snapshot is what the moment shows.
 
+use rustc_hash::FxHashMap;
+
 use super::Shard;
 use super::registry::{Connector, Spec, Station};
 use crate::book::SlotIndex;
@@ -9,6 +11,7 @@ use crate::region::Setting;
 use crate::registration::{Access, Current, Scene, StationState};
 use crate::scope::Named;
 use crate::state::State;
+use crate::tally::Merge;
 use crate::time::EventTime;
 use crate::window::{CivilDay, Window, WindowKind, days_from_civil};
 
@@ -22,9 +25,50 @@ const RENEWAL_V_MIN: u32 = 800;
 const DORMANT_MS: i64 = 30 * MS_PER_DAY;
 const MS_PER_DAY: i64 = 86_400_000;
 
+/// What a shard counts for one window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Count {
+    /// By slot, in order.
+    pub census: Vec<(SlotIndex, Census)>,
+    /// By slot, in order; empty unless the window has just closed.
+    pub snapshot: Vec<(SlotIndex, Snapshot)>,
+    /// Townships with at least one facility open to the public, in order, repeated where there are several.
+    pub townships: Vec<u32>,
+}
+
 impl Shard {
+    /// Takes the census of a window, and its snapshot if the window has just closed.
+    #[must_use]
+    pub fn count(&self, window: Window, with_snapshot: bool) -> Count {
+        let mut census: FxHashMap<SlotIndex, Census> = FxHashMap::default();
+        self.census(window, |slot, counted| census.entry(slot).or_default().merge(counted));
+        let mut snapshot: FxHashMap<SlotIndex, Snapshot> = FxHashMap::default();
+        if with_snapshot {
+            self.snapshot(window, |slot, shown| snapshot.entry(slot).or_default().merge(shown));
+        }
+        Count { census: in_order(census), snapshot: in_order(snapshot), townships: self.townships(window) }
+    }
+
+    fn townships(&self, window: Window) -> Vec<u32> {
+        let end_ms = window.end.start_ms();
+        let mut townships: Vec<u32> = self
+            .stations
+            .iter()
+            .filter(|station| station.is_facility())
+            .filter_map(|station| {
+                let master = station.master.as_ref()?;
+                let township = master.area.and_then(|area| area.township())?;
+                let serves = |&index: &u32| self.connectors[index as usize].timeline.serves_before(end_ms);
+                let open = master.access == Some(Access::Public) && station.all.iter().any(serves);
+                open.then_some(township)
+            })
+            .collect();
+        townships.sort_unstable();
+        townships
+    }
+
     /// Takes the census of a window, slot by slot; slots may occur several times.
-    pub fn census(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Census)) {
+    fn census(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Census)) {
         let (start_ms, end_ms) = (window.start.start_ms(), window.end.start_ms());
         let calendar = &self.config.calendar;
         let last_day = calendar.civil_day(end_ms - 1);
@@ -53,7 +97,7 @@ impl Shard {
     }
 
     /// Takes a snapshot at the end of a window that has just closed, slot by slot; slots may occur several times.
-    pub fn snapshot(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Snapshot)) {
+    fn snapshot(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Snapshot)) {
         let end_ms = window.end.start_ms();
         let end = EventTime::from_ms(end_ms);
         for connector in &self.connectors {
@@ -101,6 +145,12 @@ impl Shard {
         snapshot.uptime_ppm = ppm;
         snapshot.uptime_months = months;
     }
+}
+
+fn in_order<T>(by_slot: FxHashMap<SlotIndex, T>) -> Vec<(SlotIndex, T)> {
+    let mut ordered: Vec<_> = by_slot.into_iter().collect();
+    ordered.sort_unstable_by_key(|&(slot, _)| slot);
+    ordered
 }
 
 /// The points in time that a census needs.

@@ -8,6 +8,7 @@ mod minutes;
 mod registry;
 mod watch;
 
+pub use census::Count;
 pub use close::{Change, Report, StationFacts};
 pub use watch::AlarmEvent;
 

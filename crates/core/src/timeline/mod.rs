@@ -100,6 +100,8 @@ pub struct Timeline {
     state: State,
     power_w: Option<i64>,
     demand_w: Option<i64>,
+    /// Whether any registration named it.
+    registered: bool,
     rating: Rating,
     import: Option<Chain>,
     export: Option<Chain>,
@@ -131,6 +133,7 @@ impl Default for Timeline {
             state: State::Unobserved,
             power_w: None,
             demand_w: None,
+            registered: false,
             rating: Rating::default(),
             import: None,
             export: None,
@@ -141,11 +144,23 @@ impl Default for Timeline {
 }
 
 impl Timeline {
-    /// A registration names the connector: its timeline starts at the arrival, unless it has started already.
+    /// A registration names the connector. By the first one its timeline starts at the arrival, unless it has started
+    /// before that; a first sample from a clock that runs ahead may have to give way.
     pub fn register(&mut self, arrival_ms: i64, desk: &mut Desk<'_>) {
-        if self.start_ms == NEVER {
-            self.rebook_rating(arrival_ms, desk.closed.start_ms(), desk, |timeline| timeline.start_ms = arrival_ms);
-            self.book_tail(arrival_ms, desk.closed.start_ms(), desk, 1);
+        if std::mem::replace(&mut self.registered, true) {
+            return;
+        }
+        let (start_ms, closed_ms) = (self.start_ms, desk.closed.start_ms());
+        if start_ms == NEVER {
+            self.rebook_rating(arrival_ms, closed_ms, desk, |timeline| timeline.start_ms = arrival_ms);
+            self.book_tail(arrival_ms, closed_ms, desk, 1);
+        } else if arrival_ms < start_ms && self.end_ms == OPEN {
+            self.rebook_rating(arrival_ms, start_ms, desk, |timeline| timeline.start_ms = arrival_ms);
+            desk.state(State::Unobserved, arrival_ms, start_ms, arrival_ms, 1);
+            let power_w = if self.last_ms == start_ms { self.power_w } else { None };
+            let right = Neighbour { at_ms: start_ms, state: self.state, power_w };
+            let gap = Gap { from_ms: arrival_ms, to_ms: start_ms, state: State::Unobserved, left: None, right };
+            self.gaps.remember(gap);
         }
     }
 
