@@ -39,7 +39,7 @@ pub struct Count {
 impl Shard {
     /// Takes the census of a window, and its snapshot if the window has just closed.
     #[must_use]
-    pub fn count(&self, window: Window, with_snapshot: bool) -> Count {
+    pub fn take_census(&self, window: Window, with_snapshot: bool) -> Count {
         let mut census: FxHashMap<SlotIndex, Census> = FxHashMap::default();
         self.census(window, |slot, counted| census.entry(slot).or_default().merge(counted));
         let mut snapshot: FxHashMap<SlotIndex, Snapshot> = FxHashMap::default();
