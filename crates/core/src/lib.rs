@@ -4,6 +4,7 @@
 pub mod alarm;
 pub mod census;
 pub mod histogram;
+pub mod indicator;
 pub mod observation;
 pub mod region;
 pub mod registration;
