@@ -55,7 +55,7 @@ fn table() -> String {
             format!("{}\n{}\n= {}\n({})", indicator.name_en, indicator.name_zh, indicator.formula, indicator.source),
         ]);
     }
-    for (index, columns) in [5, 32, 43].into_iter().enumerate() {
+    for (index, columns) in [5, 32, 41].into_iter().enumerate() {
         if let Some(column) = table.column_mut(index) {
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(columns)));
         }
