@@ -248,16 +248,17 @@ fn telemetry_as_the_wire_page_has_it() {
         &[
             full.clone(),
             json!({ "ts": 1_767_225_600_000_i64, "power_kw": -7.5 }),
-            json!([full, { "ts": 0 }]),
+            json!([full, { "ts": 1_767_225_600_000_i64 }]),
             json!([]),
         ],
         &[
             json!({ "status": "available" }),
             json!({ "ts": "2026-01-01T08:00:00" }),
-            json!({ "ts": 0, "status": "Charging" }),
-            json!({ "ts": 0, "soc_pct": 101 }),
-            json!({ "ts": 0, "power_kw": "7" }),
-            json!([{ "ts": 0 }, {}]),
+            json!({ "ts": 1_767_225_600 }),
+            json!({ "ts": 1_767_225_600_000_i64, "status": "Charging" }),
+            json!({ "ts": 1_767_225_600_000_i64, "soc_pct": 101 }),
+            json!({ "ts": 1_767_225_600_000_i64, "power_kw": "7" }),
+            json!([{ "ts": 1_767_225_600_000_i64 }, {}]),
             json!("online"),
         ],
     );
@@ -268,32 +269,32 @@ fn sessions_and_alarms_as_the_wire_page_has_them() {
     check_messages(
         "session.schema.json",
         &[
-            json!({ "ts": 0, "session": "s", "event": "attempt" }),
+            json!({ "ts": 1_767_225_600_000_i64, "session": "s", "event": "attempt" }),
             json!({
                 "ts": "2026-01-01T00:00:00Z", "session": "s", "event": "stop", "reason": "soc_limit", "energy_kwh": 31.2,
                 "billed_kwh": 31.2, "energy_fee": 20.1, "service_fee": 12.0, "disputed": false
             }),
         ],
         &[
-            json!({ "ts": 0, "event": "start" }),
-            json!({ "ts": 0, "session": "s", "event": "pause" }),
-            json!({ "ts": 0, "session": "s", "event": "stop", "reason": "bored" }),
-            json!({ "ts": 0, "session": "s", "event": "stop", "disputed": "no" }),
+            json!({ "ts": 1_767_225_600_000_i64, "event": "start" }),
+            json!({ "ts": 1_767_225_600_000_i64, "session": "s", "event": "pause" }),
+            json!({ "ts": 1_767_225_600_000_i64, "session": "s", "event": "stop", "reason": "bored" }),
+            json!({ "ts": 1_767_225_600_000_i64, "session": "s", "event": "stop", "disputed": "no" }),
         ],
     );
     check_messages(
         "alarm-in.schema.json",
         &[
-            json!({ "ts": 0, "class": "insulation", "state": "raised" }),
+            json!({ "ts": 1_767_225_600_000_i64, "class": "insulation", "state": "raised" }),
             json!({
-                "ts": 0, "class": "connector_overtemp", "level": "personal", "state": "cleared", "code": "18",
+                "ts": 1_767_225_600_000_i64, "class": "connector_overtemp", "level": "personal", "state": "cleared", "code": "18",
                 "value": 92.5, "note": "fan replaced"
             }),
         ],
         &[
-            json!({ "ts": 0, "class": "INSULATION", "state": "raised" }),
-            json!({ "ts": 0, "class": "insulation" }),
-            json!({ "ts": 0, "class": "insulation", "state": "raised", "level": 1 }),
+            json!({ "ts": 1_767_225_600_000_i64, "class": "INSULATION", "state": "raised" }),
+            json!({ "class": "insulation", "state": "raised" }),
+            json!({ "ts": 1_767_225_600_000_i64, "class": "insulation", "state": "raised", "level": 1 }),
         ],
     );
     let classes = read("alarm-in.schema.json")["properties"]["class"]["enum"].clone();
@@ -313,10 +314,10 @@ fn master_data_as_the_wire_page_has_it() {
             }]
         })],
         &[
-            json!({ "ts": 0, "area": "5301" }),
-            json!({ "ts": 0, "scene": "moon" }),
-            json!({ "ts": 0, "equipment": [{ "connectors": [] }] }),
-            json!({ "ts": 0, "equipment": [{ "id": "E1", "connectors": [{ "id": "C1", "current": "DC" }] }] }),
+            json!({ "ts": 1_767_225_600_000_i64, "area": "5301" }),
+            json!({ "ts": 1_767_225_600_000_i64, "scene": "moon" }),
+            json!({ "ts": 1_767_225_600_000_i64, "equipment": [{ "connectors": [] }] }),
+            json!({ "ts": 1_767_225_600_000_i64, "equipment": [{ "id": "E1", "connectors": [{ "id": "C1", "current": "DC" }] }] }),
         ],
     );
 }
