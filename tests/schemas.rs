@@ -58,7 +58,7 @@ fn the_summary_schema_is_that_of_the_catalogue() {
 /// Every null of every group has a reason, every reason a null, and no other number is beside.
 fn check_nulls(record: &Value, groups: &[Group]) {
     for group in groups {
-        let object = record[group.name()].as_object().expect(group.name());
+        let object = record[group.name()].as_object().expect("a group is an object");
         let reasons = object["null_reasons"].as_object().expect("null_reasons");
         for (name, value) in object {
             assert_eq!(value.is_null(), reasons.contains_key(name), "{}.{name}", group.name());

@@ -134,13 +134,31 @@ fn by_level(counts: &[i64; 3]) -> Keyed<'_, 3> {
     Keyed(counts, AlarmLevel::ALL.map(AlarmLevel::name))
 }
 
-/// Writes fields under their own names.
-macro_rules! entries {
-    ($map:ident: $($field:ident)*) => { $($map.serialize_entry(stringify!($field), $field)?;)* };
+fn by_state(times: &[i64; 9]) -> Keyed<'_, 9> {
+    Keyed(times, State::ALL.map(State::name))
 }
 
-/// The integers that add up, flat, under the names of their fields; counts of a closed set as objects, histograms as
-/// arrays. The structs are taken apart by name: a field that is added there and forgotten here does not compile.
+fn by_reason(counts: &[i64; 15]) -> Keyed<'_, 15> {
+    Keyed(counts, StopReason::ALL.map(StopReason::name))
+}
+
+fn by_source(counts: &[i64; 3]) -> Keyed<'_, 3> {
+    Keyed(counts, AlarmSource::ALL.map(AlarmSource::name))
+}
+
+/// Writes a struct's fields under their own names, `=>` through a function, all but those that are left out. The
+/// struct is taken apart by name: a field that is added there and forgotten here does not compile.
+macro_rules! entries {
+    ($map:ident, $source:expr => $ty:ident { $($field:ident $(=> $wrap:ident)?)* } without { $($left_out:ident)* }) => {
+        let $ty { $($field,)* $($left_out: _,)* } = $source;
+        $(entries!(@entry $map $field $($wrap)?);)*
+    };
+    (@entry $map:ident $field:ident) => { $map.serialize_entry(stringify!($field), $field)? };
+    (@entry $map:ident $field:ident $wrap:ident) => { $map.serialize_entry(stringify!($field), &$wrap($field))? };
+}
+
+/// The integers that add up, flat; counts of a closed set as objects, histograms as arrays. Two of the census stand
+/// here too, for the wire page has them here.
 struct TallyRecord<'a> {
     tally: &'a Tally,
     census: Option<&'a Census>,
@@ -148,36 +166,15 @@ struct TallyRecord<'a> {
 
 impl Serialize for TallyRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Tally {
-            state_ms,
-            import_j,
-            export_j,
-            charging_import_j,
-            rated_j,
-            demand_j,
-            demand_import_j,
-            tariff_import_j,
-            valley_import_j,
-            overstay_ms,
-            station_ms,
-            full_ms,
-            full_faulty_ms,
-            rapid_ms,
-            rapid_down_ms,
-            accepted,
-            latency,
-            events,
-        } = self.tally;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("connectors", &self.census.map(|census| census.connectors))?;
-        map.serialize_entry("state_ms", &Keyed(state_ms, State::ALL.map(State::name)))?;
-        entries! { map: import_j export_j charging_import_j }
         map.serialize_entry("rated_w", &self.census.map(|census| census.rated_w))?;
-        entries! { map:
-            rated_j demand_j demand_import_j tariff_import_j valley_import_j overstay_ms station_ms full_ms
-            full_faulty_ms rapid_ms rapid_down_ms accepted latency
-        }
-        match events.get() {
+        entries! { map, self.tally => Tally {
+            state_ms => by_state
+            import_j export_j charging_import_j rated_j demand_j demand_import_j tariff_import_j valley_import_j
+            overstay_ms station_ms full_ms full_faulty_ms rapid_ms rapid_down_ms accepted latency
+        } without { events } }
+        match self.tally.events.get() {
             Some(counts) => event_entries(&mut map, counts)?,
             None => event_entries(&mut map, &EventCounts::default())?,
         }
@@ -186,74 +183,21 @@ impl Serialize for TallyRecord<'_> {
 }
 
 fn event_entries<M: SerializeMap>(map: &mut M, counts: &EventCounts) -> Result<(), M::Error> {
-    let EventCounts {
-        duplicate,
-        late,
-        future,
-        out_of_order,
-        rejected,
-        unmapped,
-        meter_reset,
-        meter_jump,
-        sessions_attempted,
-        sessions_started,
-        sessions_completed,
-        sessions_failed,
-        sessions_abnormal,
-        stops,
-        sessions_effective,
-        sessions_timed,
-        session_ms,
-        session_durations,
-        sessions_metered,
-        session_j,
-        session_energies,
-        starts_timed,
-        start_ms,
-        start_delays,
-        sessions_billed,
-        sessions_billed_consistent,
-        sessions_disputed,
-        sessions_priced,
-        priced_j,
-        energy_fee_fen,
-        service_fee_fen,
-        bms_episodes,
-        runaway_episodes,
-        alarms_raised,
-        alarms_by_source,
-        alarms_cleared,
-        clearances,
-        clearance_ms,
-        clearance_durations,
-        insulation_abnormal,
-        insulation_fault,
-        emergency_stops,
-        distribution_alarms,
-        connector_hot_ms,
-        connector_overtemps,
-        failures,
-        repairs,
-    } = counts;
-    entries! { map:
-        duplicate late future out_of_order rejected unmapped meter_reset meter_jump sessions_attempted
-        sessions_started sessions_completed sessions_failed sessions_abnormal
-    }
-    map.serialize_entry("stops", &Keyed(stops, StopReason::ALL.map(StopReason::name)))?;
-    entries! { map:
+    entries! { map, counts => EventCounts {
+        duplicate late future out_of_order rejected unmapped meter_reset meter_jump
+        sessions_attempted sessions_started sessions_completed sessions_failed sessions_abnormal
+        stops => by_reason
         sessions_effective sessions_timed session_ms session_durations sessions_metered session_j session_energies
         starts_timed start_ms start_delays sessions_billed sessions_billed_consistent sessions_disputed
         sessions_priced priced_j energy_fee_fen service_fee_fen bms_episodes runaway_episodes
-    }
-    map.serialize_entry("alarms_raised", &by_level(alarms_raised))?;
-    map.serialize_entry("alarms_by_source", &Keyed(alarms_by_source, AlarmSource::ALL.map(AlarmSource::name)))?;
-    entries! { map: alarms_cleared }
-    map.serialize_entry("clearances", &by_level(clearances))?;
-    map.serialize_entry("clearance_ms", &by_level(clearance_ms))?;
-    entries! { map:
+        alarms_raised => by_level
+        alarms_by_source => by_source
+        alarms_cleared
+        clearances => by_level
+        clearance_ms => by_level
         clearance_durations insulation_abnormal insulation_fault emergency_stops distribution_alarms connector_hot_ms
         connector_overtemps failures repairs
-    }
+    } without {} }
     Ok(())
 }
 
@@ -261,49 +205,14 @@ struct CensusRecord<'a>(&'a Census);
 
 impl Serialize for CensusRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Census {
-            connectors,
-            in_service,
-            rated_w,
-            unregistered,
-            registered,
-            heard,
-            stations,
-            stations_with_alarm_feed,
-            facilities,
-            public,
-            dedicated,
-            private,
-            dc,
-            ac,
-            high_power,
-            public_rated_w,
-            highway,
-            highway_stations,
-            highway_60kw,
-            highway_high_power,
-            residential,
-            rural,
-            v2g,
-            discharge_rated_w,
-            aged,
-            undated,
-            low_voltage,
-            public_ac,
-            renewal,
-            new_this_year,
-            new_highway,
-            new_highway_high_power,
-        } = self.0;
-        // Given by `facilities.private_connectors`, which withholds small counts.
-        let _ = private;
         let mut map = serializer.serialize_map(None)?;
-        entries! { map:
+        // `private` is given by `facilities.private_connectors`, which withholds small counts.
+        entries! { map, self.0 => Census {
             connectors in_service rated_w unregistered registered heard stations stations_with_alarm_feed facilities
             public dedicated dc ac high_power public_rated_w highway highway_stations highway_60kw highway_high_power
             residential rural v2g discharge_rated_w aged undated low_voltage public_ac renewal new_this_year
             new_highway new_highway_high_power
-        }
+        } without { private } }
         map.end()
     }
 }
@@ -312,31 +221,14 @@ struct SnapshotRecord<'a>(&'a Snapshot);
 
 impl Serialize for SnapshotRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Snapshot {
-            dormant,
-            dormant_silent,
-            aged_active,
-            repeated_failure,
-            open_alarms,
-            open_alarm_ms,
-            open_faults,
-            open_fault_ms,
-            adjustable_up_w,
-            adjustable,
-            adjustable_down_w,
-            uptime_ports,
-            uptime_ports_up,
-            uptime_ppm,
-            uptime_months,
-        } = self.0;
         let mut map = serializer.serialize_map(None)?;
-        entries! { map: dormant dormant_silent aged_active repeated_failure }
-        map.serialize_entry("open_alarms", &by_level(open_alarms))?;
-        map.serialize_entry("open_alarm_ms", &by_level(open_alarm_ms))?;
-        entries! { map:
+        entries! { map, self.0 => Snapshot {
+            dormant dormant_silent aged_active repeated_failure
+            open_alarms => by_level
+            open_alarm_ms => by_level
             open_faults open_fault_ms adjustable_up_w adjustable adjustable_down_w uptime_ports uptime_ports_up
             uptime_ppm uptime_months
-        }
+        } without {} }
         map.end()
     }
 }

@@ -123,8 +123,8 @@ pub struct Indicator {
     pub name_zh: &'static str,
     /// How it is computed, in the words of `tally`, `census` and the settings.
     pub formula: &'static str,
-    /// Who defined it, with the evidence tag: [V] read in the primary text, [V2] in a secondary source, [M] from
-    /// memory, [D] this project's own.
+    /// Who defined it, with the evidence tag: `[V]` read in the primary text, `[V2]` in a secondary source,
+    /// `[M]` from memory, `[D]` this project's own.
     pub source: &'static str,
     /// The computation itself.
     pub compute: for<'a> fn(&Inputs<'a>) -> Value<'a>,
