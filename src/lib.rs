@@ -1,11 +1,14 @@
 //! The daemon around the pure core of `chargetally-core`.
 
+pub mod batch;
 pub mod cli;
 pub mod clock;
 pub mod dialect;
+pub mod engine;
 pub mod error;
 pub mod logging;
 pub mod notify;
+pub mod publish;
 pub mod recording;
 pub mod rfc3339;
 pub mod settings;

@@ -168,7 +168,7 @@ pub struct Replay {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chargetally report --config /etc/chargetally --period 2026-05 --format html --out may.html
+  chargetally report --config /etc/chargetally --period 2026-05 --format json --out may.json
   chargetally report --period 2026-05-01 --format csv > day.csv")]
 pub struct Report {
     /// The settings, which name the state directory with the history.
@@ -178,7 +178,7 @@ pub struct Report {
     #[arg(long, value_name = "PERIOD")]
     pub period: String,
     /// What to write.
-    #[arg(long, value_enum, default_value_t = ReportFormat::Html)]
+    #[arg(long, value_enum, default_value_t = ReportFormat::Csv)]
     pub format: ReportFormat,
     /// Where the report goes; without it, to standard output.
     #[arg(long, value_name = "FILE")]
@@ -188,37 +188,10 @@ pub struct Report {
 /// What a report is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// A page for people, in one file.
-    Html,
     /// A table.
     Csv,
     /// The summaries themselves.
     Json,
-    /// Columns, for analysis.
-    Parquet,
-}
-
-/// Arguments of `indicators`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  chargetally indicators
-  chargetally indicators --format markdown > INDICATORS.md")]
-pub struct Indicators {
-    /// What to write.
-    #[arg(long, value_enum, default_value_t = IndicatorsFormat::Table)]
-    pub format: IndicatorsFormat,
-}
-
-/// What the catalogue of indicators is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum IndicatorsFormat {
-    /// A table for the terminal.
-    Table,
-    /// For machines.
-    Json,
-    /// For documents.
-    Markdown,
 }
 
 /// Arguments of `completions`.

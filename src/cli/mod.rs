@@ -6,6 +6,7 @@
 pub mod args;
 mod check;
 mod generate;
+pub mod indicators;
 pub mod simulate;
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ Exit codes:
 pub enum Command {
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
+    /// List every indicator: its name, unit, formula and source.
+    Indicators(indicators::Indicators),
     /// Print the completions of a shell.
     Completions(args::Completions),
     /// Write the manual pages into a directory.
@@ -52,6 +55,7 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Self::Check(args) => check::run(&args),
+            Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
             Self::Man(args) => generate::man(&args.directory),
         }

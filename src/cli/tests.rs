@@ -104,9 +104,9 @@ fn the_other_commands_take_their_arguments() {
     assert_eq!((record.broker.host.as_str(), record.broker.port), ("::1", 1884));
     assert_eq!(record.topic, ["ev/v1/#"]);
     let report = parse::<args::Report>("--period 2026-05 --format parquet").expect("report");
-    assert_eq!(report.format, args::ReportFormat::Parquet);
-    let indicators = parse::<args::Indicators>("--format markdown").expect("indicators");
-    assert_eq!(indicators.format, args::IndicatorsFormat::Markdown);
+    assert_eq!(report.format, args::ReportFormat::Json);
+    let indicators = parse::<Indicators>("--format markdown").expect("indicators");
+    assert_eq!(indicators.format, Format::Markdown);
 }
 
 #[test]

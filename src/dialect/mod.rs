@@ -37,6 +37,17 @@ impl Dialect {
         }
     }
 
+    /// The station that a topic names, where it names one: what the message is spread over workers by.
+    #[must_use]
+    pub fn station_of<'a>(&self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
+        match self {
+            Self::Native(native) => {
+                let topic = native.root().parse_in(topic, limits.id_bytes_max).ok()?;
+                Some(StationKey { operator: topic.operator, station: topic.station })
+            }
+        }
+    }
+
     /// The topic filters to subscribe to, in the given provinces, or in all where none is given; `share` names the
     /// group of a shared subscription.
     #[must_use]

@@ -6,6 +6,7 @@ pub mod book;
 pub mod census;
 pub mod config;
 pub mod histogram;
+pub mod indicator;
 pub mod observation;
 pub mod region;
 pub mod registration;

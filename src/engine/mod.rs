@@ -1,0 +1,321 @@
+//! From messages to windows: the engine spreads messages over workers by station, closes base buckets at the same
+//! point of every worker's stream, and adds up what they hand over. It does no IO and reads no clock: replay, daemon
+//! and simulation drive the same engine, and the same input gives the same figures on any number of workers.
+
+mod stats;
+mod worker;
+
+pub use stats::Stats;
+pub use worker::{Notice, RejectedSample};
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::thread::JoinHandle;
+
+use chargetally_core::config::Config;
+use chargetally_core::rollup::{CensusBook, Names, Publication, Rollup, RollupConfig};
+use chargetally_core::shard::Shard;
+use chargetally_core::time::{ArrivalTime, Bucket};
+use chargetally_core::window::Window;
+use rustc_hash::FxHasher;
+
+use crate::batch::{Batch, Message};
+use crate::dialect::{Dialect, Limits};
+use worker::{Job, Sampler, Worker};
+
+/// A batch goes to its worker when it holds this much, bytes.
+const BATCH_BYTES: usize = 64 * 1024;
+/// So many batches wait for a worker at most; then the engine waits for it.
+const JOBS_MAX: usize = 16;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct EngineConfig {
+    pub core: Arc<Config>,
+    pub rollup: RollupConfig,
+    /// By source.
+    pub dialects: Vec<Dialect>,
+    pub limits: Limits,
+    /// At least 1.
+    pub workers: usize,
+    pub rejected_samples_per_s: u32,
+}
+
+/// A worker has ended, which only a bug can bring about: its panic has been told already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerGone;
+
+impl std::fmt::Display for WorkerGone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a worker has ended unexpectedly")
+    }
+}
+
+impl std::error::Error for WorkerGone {}
+
+struct Handle {
+    jobs: SyncSender<Job>,
+    open: Batch,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The engine.
+pub struct Engine {
+    handles: Vec<Handle>,
+    spent: Receiver<Batch>,
+    notices: Receiver<Notice>,
+    dialects: Vec<Dialect>,
+    limits: Limits,
+    rollup: Rollup,
+    grace_ms: i64,
+    /// All base buckets before it are closed.
+    closed: Bucket,
+    newest: ArrivalTime,
+}
+
+impl Engine {
+    /// Starts the workers. `from` is the earliest time that anything will arrive.
+    ///
+    /// # Errors
+    /// Where the system gives no threads.
+    pub fn start(config: EngineConfig, from: ArrivalTime) -> std::io::Result<Self> {
+        let EngineConfig { core, rollup, dialects, limits, workers, rejected_samples_per_s } = config;
+        let (spent_sender, spent) = mpsc::channel();
+        let (notice_sender, notices) = mpsc::channel();
+        let closed = Bucket::holding_ms(from.ms() - core.grace_ms);
+        let mut handles = Vec::with_capacity(workers);
+        for index in 0..workers {
+            let worker = Worker {
+                index,
+                shard: Shard::new(Arc::clone(&core), from),
+                dialects: dialects.clone(),
+                limits,
+                notices: notice_sender.clone(),
+                rejected_samples_per_s,
+                stats: Stats::default(),
+                sampler: Sampler::default(),
+            };
+            handles.push(Handle::start(worker, spent_sender.clone())?);
+        }
+        Ok(Self {
+            handles,
+            spent,
+            notices,
+            dialects,
+            limits,
+            rollup: Rollup::new(rollup, workers, closed),
+            grace_ms: core.grace_ms,
+            closed,
+            newest: from,
+        })
+    }
+
+    /// Takes in one message, after closing the base buckets whose time has passed by its arrival.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn push(&mut self, message: &Message<'_>) -> Result<(), WorkerGone> {
+        if message.arrival > self.newest {
+            self.advance(message.arrival)?;
+        }
+        let worker = self.worker_of(message);
+        let handle = &mut self.handles[worker];
+        handle.open.push(message);
+        if handle.open.bytes() >= BATCH_BYTES {
+            let fresh = self.spent.try_recv().unwrap_or_default();
+            handle.send_open(fresh)?;
+        }
+        Ok(())
+    }
+
+    /// Hands all messages taken in so far to their workers.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn flush(&mut self) -> Result<(), WorkerGone> {
+        for handle in &mut self.handles {
+            if !handle.open.is_empty() {
+                let fresh = self.spent.try_recv().unwrap_or_default();
+                handle.send_open(fresh)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Time has passed: closes the base buckets whose end and grace lie behind. Returns whether any was closed.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn advance(&mut self, now: ArrivalTime) -> Result<bool, WorkerGone> {
+        self.newest = self.newest.max(now);
+        let until = Bucket::holding_ms(self.newest.ms() - self.grace_ms);
+        if until <= self.closed {
+            return Ok(false);
+        }
+        self.flush()?;
+        self.tell_all(|| Job::Tick(now))?;
+        self.close(until)?;
+        Ok(true)
+    }
+
+    /// Finds what has come to pass without any message; what is found comes as notices.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn tick(&mut self, now: ArrivalTime) -> Result<(), WorkerGone> {
+        self.flush()?;
+        self.tell_all(|| Job::Tick(now))
+    }
+
+    /// Closes all base buckets before `until` and adds what changed to the windows.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn close(&mut self, until: Bucket) -> Result<(), WorkerGone> {
+        self.flush()?;
+        self.closed = self.closed.max(until);
+        let reports = self.ask_all(|reply| Job::Close { until, reply })?;
+        for (worker, report) in reports.into_iter().enumerate() {
+            self.rollup.absorb(worker, report);
+        }
+        self.rollup.apply(self.closed);
+        for window in self.rollup.unseen() {
+            let seen = self.count(window, true)?;
+            self.rollup.keep_snapshot(window, &seen);
+        }
+        Ok(())
+    }
+
+    /// Gives out what is due by `now`: windows in order of time, in each the scopes in order. `settled` gives out
+    /// changed windows at once, however recently they were given out.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn publish_due(
+        &mut self,
+        now: ArrivalTime,
+        settled: bool,
+        mut sink: impl FnMut(&Names, &Publication<'_>, &CensusBook),
+    ) -> Result<(), WorkerGone> {
+        for window in self.rollup.due(now.ms(), settled) {
+            let census = self.count(window, false)?;
+            self.rollup.publish(window, now.ms(), &census, |names, publication| sink(names, publication, &census));
+        }
+        Ok(())
+    }
+
+    /// Has all alarms that stand given out once more, as notices.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn repeat_alarms(&mut self) -> Result<(), WorkerGone> {
+        self.tell_all(|| Job::RepeatAlarms)
+    }
+
+    /// What workers have said since this was last asked.
+    pub fn notices(&self) -> impl Iterator<Item = Notice> {
+        self.notices.try_iter()
+    }
+
+    /// The counters of all workers, once they have done all that they were given.
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn stats(&mut self) -> Result<Stats, WorkerGone> {
+        self.flush()?;
+        let mut sum = Stats::default();
+        for stats in self.ask_all(|reply| Job::Stats { reply })? {
+            sum.add(&stats);
+        }
+        Ok(sum)
+    }
+
+    /// The windows and scopes.
+    #[must_use]
+    pub fn rollup(&self) -> &Rollup {
+        &self.rollup
+    }
+
+    /// The windows and scopes, to forget old ones.
+    pub fn rollup_mut(&mut self) -> &mut Rollup {
+        &mut self.rollup
+    }
+
+    /// All base buckets before it are closed.
+    #[must_use]
+    pub fn closed(&self) -> Bucket {
+        self.closed
+    }
+
+    fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, WorkerGone> {
+        let mut book = CensusBook::default();
+        let counts = self.ask_all(|reply| Job::Count { window, with_snapshot, reply })?;
+        for (worker, count) in counts.into_iter().enumerate() {
+            self.rollup.count_all(worker, &count, &mut book);
+        }
+        Ok(book)
+    }
+
+    fn worker_of(&self, message: &Message<'_>) -> usize {
+        if self.handles.len() == 1 {
+            return 0;
+        }
+        let mut hasher = FxHasher::default();
+        match self.dialects[usize::from(message.source.0)].station_of(message.topic, &self.limits) {
+            Some(key) => key.hash(&mut hasher),
+            None => message.topic.hash(&mut hasher),
+        }
+        (hasher.finish() % self.handles.len() as u64) as usize
+    }
+
+    fn tell_all(&self, job: impl Fn() -> Job) -> Result<(), WorkerGone> {
+        self.handles.iter().try_for_each(|handle| handle.tell(job()))
+    }
+
+    /// Asks all workers and waits for all answers, in the order of the workers.
+    fn ask_all<T>(&self, job: impl Fn(SyncSender<(usize, T)>) -> Job) -> Result<Vec<T>, WorkerGone> {
+        let (reply, answers) = mpsc::sync_channel(self.handles.len());
+        self.tell_all(|| job(reply.clone()))?;
+        drop(reply);
+        let mut answers: Vec<(usize, T)> = answers.iter().collect();
+        answers.sort_unstable_by_key(|&(worker, _)| worker);
+        if answers.len() == self.handles.len() {
+            Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+        } else {
+            Err(WorkerGone)
+        }
+    }
+}
+
+impl Handle {
+    fn start(worker: Worker, spent: Sender<Batch>) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::sync_channel(JOBS_MAX);
+        let name = format!("shard-{}", worker.index);
+        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&queue, &spent))?;
+        Ok(Self { jobs, open: Batch::default(), thread: Some(thread) })
+    }
+
+    fn tell(&self, job: Job) -> Result<(), WorkerGone> {
+        self.jobs.send(job).map_err(|_| WorkerGone)
+    }
+
+    fn send_open(&mut self, fresh: Batch) -> Result<(), WorkerGone> {
+        let full = std::mem::replace(&mut self.open, fresh);
+        self.tell(Job::Messages(full))
+    }
+}
+
+impl Drop for Engine {
+    /// Ends the workers: they stop when nobody can give them a job any more.
+    fn drop(&mut self) {
+        for Handle { jobs, thread, .. } in self.handles.drain(..) {
+            drop(jobs);
+            if let Some(thread) = thread {
+                // A worker that panicked has said so already.
+                let _panicked = thread.join();
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One worker: it owns one shard and the decoders of its stations' messages, and does what the engine tells it, in
+//! order. It decodes, it aggregates, it counts; it never waits for anything but its next job.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender};
+
+use chargetally_core::observation::{Observation, StationKey};
+use chargetally_core::shard::{AlarmEvent, Count, Report, Shard};
+use chargetally_core::time::{ArrivalTime, Bucket};
+use chargetally_core::window::Window;
+
+use super::stats::Stats;
+use crate::batch::{Batch, Message};
+use crate::dialect::{Dialect, Limits, Reject};
+
+/// What a worker is told to do.
+pub(super) enum Job {
+    /// Decode and take in messages.
+    Messages(Batch),
+    /// Close base buckets and hand over what changed.
+    Close { until: Bucket, reply: SyncSender<(usize, Report)> },
+    /// Take the census of a window, with its snapshot where it has just closed.
+    Count { window: Window, with_snapshot: bool, reply: SyncSender<(usize, Count)> },
+    /// Find what has come to pass without any message.
+    Tick(ArrivalTime),
+    /// Give out all alarms that stand once more.
+    RepeatAlarms,
+    /// Hand over the counters.
+    Stats { reply: SyncSender<(usize, Stats)> },
+}
+
+/// What a worker says without being asked.
+#[derive(Debug)]
+pub enum Notice {
+    /// An alarm was raised, changed or cleared.
+    Alarm(Box<AlarmEvent>),
+    /// A message was refused: a sample of those, at most so many a second.
+    Rejected(Box<RejectedSample>),
+}
+
+/// A refused message, for people to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct RejectedSample {
+    pub arrival: ArrivalTime,
+    pub reject: Reject,
+    pub topic: Box<str>,
+    /// The beginning of the payload.
+    pub payload: Box<[u8]>,
+    /// How many messages were refused since the last sample, this one included.
+    pub count: u64,
+}
+
+/// How much of a refused payload is kept for its sample, bytes.
+const SAMPLE_BYTES_MAX: usize = 512;
+/// How much of a refused topic is kept for its sample, bytes.
+const SAMPLE_TOPIC_BYTES_MAX: usize = 256;
+
+/// What a worker works with.
+pub(super) struct Worker {
+    pub index: usize,
+    pub shard: Shard,
+    /// By source.
+    pub dialects: Vec<Dialect>,
+    pub limits: Limits,
+    pub notices: Sender<Notice>,
+    pub rejected_samples_per_s: u32,
+    pub stats: Stats,
+    pub sampler: Sampler,
+}
+
+/// Lets through at most so many samples a second, by arrival time.
+#[derive(Debug, Default)]
+pub(super) struct Sampler {
+    second: i64,
+    given: u32,
+    held_back: u64,
+}
+
+impl Sampler {
+    /// Whether one more sample may be given at this time, and for how many refusals it stands.
+    fn admit(&mut self, arrival: ArrivalTime, per_s_max: u32) -> Option<u64> {
+        let second = arrival.ms().div_euclid(1000);
+        if second != self.second {
+            (self.second, self.given) = (second, 0);
+        }
+        self.held_back += 1;
+        if self.given >= per_s_max {
+            return None;
+        }
+        self.given += 1;
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+impl Worker {
+    /// Works until nobody can give it a job any more.
+    pub(super) fn run(mut self, jobs: &Receiver<Job>, spent: &Sender<Batch>) {
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Messages(mut batch) => {
+                    for message in batch.iter() {
+                        self.take(&message);
+                    }
+                    batch.clear();
+                    // Where nobody collects spent batches any more, this one's memory is just given back.
+                    let _uncollected = spent.send(batch);
+                    self.give_alarms();
+                }
+                Job::Close { until, reply } => {
+                    let report = self.shard.close(until);
+                    self.answer(&reply, report);
+                    self.give_alarms();
+                }
+                Job::Count { window, with_snapshot, reply } => {
+                    let count = self.shard.take_census(window, with_snapshot);
+                    self.answer(&reply, count);
+                }
+                Job::Tick(now) => {
+                    self.shard.tick(now);
+                    self.give_alarms();
+                }
+                Job::RepeatAlarms => {
+                    let standing = self.shard.open_alarms();
+                    self.give(standing);
+                }
+                Job::Stats { reply } => {
+                    self.stats.alarms_refused = self.shard.alarms_refused();
+                    let stats = self.stats.clone();
+                    self.answer(&reply, stats);
+                }
+            }
+        }
+    }
+
+    /// Answers the engine; where it has gone, there is nobody left to tell.
+    fn answer<T>(&self, reply: &SyncSender<(usize, T)>, answer: T) {
+        let _gone = reply.send((self.index, answer));
+    }
+
+    fn give_alarms(&mut self) {
+        let alarms = self.shard.take_alarms();
+        self.give(alarms);
+    }
+
+    fn give(&self, alarms: Vec<AlarmEvent>) {
+        for alarm in alarms {
+            let _gone = self.notices.send(Notice::Alarm(Box::new(alarm)));
+        }
+    }
+
+    fn take(&mut self, message: &Message<'_>) {
+        let Message { arrival, source, topic, payload, retained } = *message;
+        let (shard, stats) = (&mut self.shard, &mut self.stats);
+        stats.messages += 1;
+        let decoded = self.dialects[usize::from(source.0)].decode(
+            topic,
+            payload,
+            retained,
+            &self.limits,
+            &mut |key: StationKey<'_>, observation: Observation<'_>| {
+                stats.count(shard.handle(arrival, source, key, observation));
+            },
+        );
+        if let Err(reject) = decoded {
+            self.refuse(message, reject);
+        }
+    }
+
+    fn refuse(&mut self, message: &Message<'_>, reject: Reject) {
+        let Message { arrival, source, topic, payload, .. } = *message;
+        self.stats.reject(reject.reason);
+        let key = self.dialects[usize::from(source.0)].station_of(topic, &self.limits);
+        self.shard.reject(arrival, key);
+        if let Some(count) = self.sampler.admit(arrival, self.rejected_samples_per_s) {
+            let topic_end = topic.floor_char_boundary(SAMPLE_TOPIC_BYTES_MAX);
+            let sample = RejectedSample {
+                arrival,
+                reject,
+                topic: topic[..topic_end].into(),
+                payload: payload[..payload.len().min(SAMPLE_BYTES_MAX)].into(),
+                count,
+            };
+            let _gone = self.notices.send(Notice::Rejected(Box::new(sample)));
+        }
+    }
+}
