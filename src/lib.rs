@@ -10,6 +10,7 @@ pub mod logging;
 pub mod notify;
 pub mod publish;
 pub mod recording;
+pub mod replay;
 pub mod rfc3339;
 pub mod settings;
 pub mod simulate;

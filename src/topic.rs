@@ -143,6 +143,12 @@ impl Root {
         &self.0
     }
 
+    /// Whether a topic lies under this root.
+    #[must_use]
+    pub fn holds(&self, topic: &str) -> bool {
+        self.below(topic).is_ok()
+    }
+
     /// The topic under this root that stations send to; its ids have 1 to `id_bytes_max` bytes.
     ///
     /// # Errors

@@ -105,8 +105,8 @@ fn the_other_commands_take_their_arguments() {
     assert_eq!(record.topic, ["ev/v1/#"]);
     let report = parse::<args::Report>("--period 2026-05 --format parquet").expect("report");
     assert_eq!(report.format, args::ReportFormat::Json);
-    let indicators = parse::<Indicators>("--format markdown").expect("indicators");
-    assert_eq!(indicators.format, Format::Markdown);
+    let indicators = parse::<indicators::Indicators>("--format markdown").expect("indicators");
+    assert_eq!(indicators.format, indicators::Format::Markdown);
 }
 
 #[test]

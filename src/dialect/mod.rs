@@ -37,6 +37,14 @@ impl Dialect {
         }
     }
 
+    /// Whether a topic belongs to this dialect's tree.
+    #[must_use]
+    pub fn owns(&self, topic: &str) -> bool {
+        match self {
+            Self::Native(native) => native.root().holds(topic),
+        }
+    }
+
     /// The station that a topic names, where it names one: what the message is spread over workers by.
     #[must_use]
     pub fn station_of<'a>(&self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {

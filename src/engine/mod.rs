@@ -181,9 +181,34 @@ impl Engine {
             self.rollup.absorb(worker, report);
         }
         self.rollup.apply(self.closed);
-        for window in self.rollup.unseen() {
+        self.look(self.closed)
+    }
+
+    /// Takes the snapshots of windows that end by `until`.
+    fn look(&mut self, until: Bucket) -> Result<(), WorkerGone> {
+        for window in self.rollup.unseen(until) {
             let seen = self.count(window, true)?;
             self.rollup.keep_snapshot(window, &seen);
+        }
+        Ok(())
+    }
+
+    /// Ends a recording: closes everything up to the end of the base bucket that holds the last arrival, and gives out
+    /// every window that has connector time before that (semantics, section 5).
+    ///
+    /// # Errors
+    /// [`WorkerGone`].
+    pub fn finish(&mut self, mut sink: impl FnMut(&Names, &Publication<'_>, &CensusBook)) -> Result<(), WorkerGone> {
+        self.tick(self.newest)?;
+        self.close(self.newest.bucket().next())?;
+        self.look(Bucket::from_number(i32::MAX))?;
+        for window in self.rollup.all() {
+            let census = self.count(window, false)?;
+            self.rollup.publish(window, self.newest.ms(), &census, |names, publication| {
+                if publication.figures.tally.service_ms() > 0 {
+                    sink(names, publication, &census);
+                }
+            });
         }
         Ok(())
     }
@@ -249,7 +274,9 @@ impl Engine {
         self.closed
     }
 
+    /// The census of a window, or of the part of it that has passed.
     fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, WorkerGone> {
+        let window = Window { end: window.end.min(self.closed), ..window };
         let mut book = CensusBook::default();
         let counts = self.ask_all(|reply| Job::Count { window, with_snapshot, reply })?;
         for (worker, count) in counts.into_iter().enumerate() {

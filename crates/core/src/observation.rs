@@ -56,6 +56,21 @@ pub enum Observation<'a> {
     StationOnline,
 }
 
+impl Observation<'_> {
+    /// The event time that the message states; `None` where it states none.
+    #[must_use]
+    pub fn at(&self) -> Option<EventTime> {
+        match self {
+            Self::Sample { sample, .. } => Some(sample.at),
+            Self::Session { event, .. } => Some(event.at),
+            Self::Alarm { alarm, .. } => Some(alarm.at),
+            Self::Registration(registration) => registration.at,
+            Self::Deregistration { at } | Self::StationOffline { at, .. } => *at,
+            Self::StationOnline => None,
+        }
+    }
+}
+
 /// One measurement of a connector. Energy in J, power in W; registers are cumulative.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names say what they hold and in which unit")]

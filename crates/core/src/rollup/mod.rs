@@ -39,6 +39,8 @@ pub struct RollupConfig {
     pub revise_every_ms: i64,
     /// When energy is cheap.
     pub tariff: Tariff,
+    /// First base bucket after the base day of the plan that progress is reported against.
+    pub plan_from: Bucket,
 }
 
 /// The greatest sub-interval of a window by energy: how much and when.
@@ -75,6 +77,8 @@ struct WindowBook {
     records: FxHashMap<Scope, Record>,
     /// Time in which stations were full, ms, where there was any.
     full_ms: FxHashMap<StationIndex, i64>,
+    /// Stations with dormant connectors, in windows of a day.
+    dormant: Vec<(StationIndex, i64)>,
     published_at_ms: Option<i64>,
     /// Whether the snapshot was taken.
     shown: bool,

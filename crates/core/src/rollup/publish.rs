@@ -49,8 +49,11 @@ pub struct Publication<'a> {
     pub full_stations: Vec<(StationIndex, i64)>,
     /// In windows of a day: stations in highway service areas with their tallies of the day.
     pub highway_stations: Vec<(StationIndex, &'a Tally)>,
-    /// The sum of this scope's months of the civil year up to this window's end, where months are kept.
-    pub year: Option<Tally>,
+    /// In windows of a day: stations with dormant connectors and how many, the most first.
+    pub dormant_stations: Vec<(StationIndex, i64)>,
+    /// The sum of this scope's months from the plan's base day up to this window's, and how many there were, where
+    /// months are kept.
+    pub plan: Option<(Tally, u32)>,
     /// The sum of up to twelve months that end with this window's, and how many there were, in windows of a month.
     pub twelve_months: Option<(Tally, u32)>,
 }
@@ -64,6 +67,12 @@ pub struct CensusBook {
 }
 
 impl CensusBook {
+    /// What was counted of a scope, where anything was.
+    #[must_use]
+    pub fn of(&self, scope: Scope) -> Option<&Census> {
+        self.census.get(&scope)
+    }
+
     /// Townships with at least one facility open to the public, by code.
     #[must_use]
     pub fn townships(&self) -> &BTreeSet<u32> {
@@ -124,15 +133,31 @@ impl Rollup {
         due
     }
 
-    /// The closed windows whose snapshot is still to be taken, oldest first.
+    /// All windows that are wanted and kept whole, those that have not ended yet too, oldest first: for the end of a
+    /// recording. Each of them is to be given out once more.
+    pub fn all(&mut self) -> Vec<Window> {
+        let mut all = Vec::new();
+        for (&(kind, start), book) in &mut self.windows {
+            if self.config.windows.contains(&kind) && !book.incomplete {
+                for record in book.records.values_mut() {
+                    record.dirty = true;
+                }
+                all.push(self.config.calendar.window(kind, start));
+            }
+        }
+        all.sort_unstable_by_key(|window| (window.end, window.kind));
+        all
+    }
+
+    /// The windows that end by `closed` and whose snapshot is still to be taken, oldest first.
     #[must_use]
-    pub fn unseen(&self) -> Vec<Window> {
+    pub fn unseen(&self, closed: Bucket) -> Vec<Window> {
         let mut unseen: Vec<Window> = self
             .windows
             .iter()
             .filter(|((kind, _), book)| !book.shown && !book.incomplete && self.config.windows.contains(kind))
             .map(|(&(kind, start), _)| self.config.calendar.window(kind, start))
-            .filter(|window| window.end <= self.closed)
+            .filter(|window| window.end <= closed)
             .collect();
         unseen.sort_unstable_by_key(|window| (window.end, window.kind));
         unseen
@@ -142,6 +167,13 @@ impl Rollup {
     pub fn keep_snapshot(&mut self, window: Window, seen: &CensusBook) {
         let Some(book) = self.windows.get_mut(&(window.kind, window.start)) else { return };
         book.shown = true;
+        if window.kind == WindowKind::Day {
+            let dormant = seen.snapshot.iter().filter_map(|(&scope, snapshot)| match scope {
+                Scope::Station(station) if snapshot.dormant > 0 => Some((station, snapshot.dormant)),
+                _ => None,
+            });
+            book.dormant = dormant.collect();
+        }
         for (scope, record) in &mut book.records {
             record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
         }
@@ -238,6 +270,10 @@ impl Rollup {
             .collect();
         full_stations
             .sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| self.station_order(one.0, other.0)));
+        let mut dormant_stations: Vec<(StationIndex, i64)> =
+            book.dormant.iter().copied().filter(|&(station, _)| within(station)).collect();
+        dormant_stations
+            .sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| self.station_order(one.0, other.0)));
         let mut highway_stations = Vec::new();
         if window.kind == WindowKind::Day && !matches!(scope, Scope::Station(_)) {
             for (&other, record) in &book.records {
@@ -259,7 +295,8 @@ impl Rollup {
             counties,
             full_stations,
             highway_stations,
-            year: self.year(scope, window),
+            dormant_stations,
+            plan: self.since_plan(scope, window),
             twelve_months: (window.kind == WindowKind::Month).then(|| self.months(scope, window, 12)),
         })
     }
@@ -284,15 +321,20 @@ impl Rollup {
         }
     }
 
-    /// The sum of a scope's months of the civil year that holds a window's last bucket, up to that bucket.
-    fn year(&self, scope: Scope, window: Window) -> Option<Tally> {
+    /// The sum of a scope's months since the plan's base day, up to the one that holds a window's last bucket.
+    fn since_plan(&self, scope: Scope, window: Window) -> Option<(Tally, u32)> {
         if !self.config.windows.contains(&WindowKind::Month) {
             return None;
         }
-        let last = Bucket::from_number(window.end.number() - 1);
-        let month = self.config.calendar.window(WindowKind::Month, last);
-        let months = u32::from(self.config.calendar.civil_day(month.start.start_ms()).month);
-        Some(self.months(scope, month, months).0)
+        let (mut sum, mut found) = (Tally::default(), 0);
+        let months = (WindowKind::Month, self.config.plan_from)..(WindowKind::Month, window.end);
+        for (_, book) in self.windows.range(months) {
+            if let Some(record) = book.records.get(&scope) {
+                sum.merge(&record.tally);
+                found += 1;
+            }
+        }
+        Some((sum, found))
     }
 
     /// The sum of a scope's last so many months up to one, and how many of them are kept.

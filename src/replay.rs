@@ -1,0 +1,210 @@
+//! Aggregating a recording at full speed: the same engine as the daemon's, driven by the arrival times that the
+//! recording states, or by the messages' own event times where it states none. It reads what it is given and writes
+//! what it is told to; it knows of no file, terminal or clock.
+
+use std::fmt;
+use std::io::{self, BufRead, Write};
+
+use chargetally_core::config::SourceIndex;
+use chargetally_core::observation::{Observation, StationKey};
+use chargetally_core::time::{ArrivalTime, EventTime};
+
+use crate::batch::Message;
+use crate::dialect::{Dialect, Limits};
+use crate::engine::{Engine, EngineConfig, Stats, WorkerGone};
+use crate::publish::assemble::Assembler;
+use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, RecordingReader};
+
+/// How far behind the newest arrival a message may be dated, ms: a recording with one wrong date must not make
+/// centuries of windows.
+const ARRIVAL_SPAN_MS_MAX: i64 = 400 * 86_400_000;
+
+/// What a replay found.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Lines of all recordings.
+    pub lines: u64,
+    /// Lines that hold no message.
+    pub malformed: u64,
+    /// Lines that are empty; some recorders write one for a payload that is not JSON.
+    pub blank: u64,
+    /// Messages whose topic belongs to no source.
+    pub foreign: u64,
+    /// Messages dated more than 400 days before one that came earlier in the file.
+    pub misdated: u64,
+    /// Summaries written.
+    pub summaries: u64,
+    /// What became of the messages.
+    pub stats: Stats,
+}
+
+/// Why a replay could not go on.
+#[derive(Debug)]
+pub enum ReplayError {
+    /// A recording cannot be read.
+    Read(io::Error),
+    /// The summaries cannot be written.
+    Write(io::Error),
+    /// The workers cannot be started.
+    Start(io::Error),
+    /// A bug.
+    Worker(WorkerGone),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(_) => f.write_str("the recording cannot be read"),
+            Self::Write(_) => f.write_str("the summaries cannot be written"),
+            Self::Start(_) => f.write_str("the workers cannot be started"),
+            Self::Worker(_) => f.write_str("the replay has failed by a bug of this program"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(error) | Self::Write(error) | Self::Start(error) => Some(error),
+            Self::Worker(error) => Some(error),
+        }
+    }
+}
+
+impl From<WorkerGone> for ReplayError {
+    fn from(error: WorkerGone) -> Self {
+        Self::Worker(error)
+    }
+}
+
+/// A replay under way.
+pub struct Replay {
+    config: EngineConfig,
+    dialects: Vec<Dialect>,
+    limits: Limits,
+    engine: Option<Engine>,
+    first: Option<ArrivalTime>,
+    newest: ArrivalTime,
+    outcome: Outcome,
+}
+
+impl Replay {
+    /// A replay in which everything is kept to the end.
+    #[must_use]
+    pub fn new(mut config: EngineConfig) -> Self {
+        config.rollup.keep_ms = [i64::MAX; 5];
+        config.rejected_samples_per_s = 0;
+        Self {
+            dialects: config.dialects.clone(),
+            limits: config.limits,
+            config,
+            engine: None,
+            first: None,
+            newest: ArrivalTime::from_ms(i64::MIN),
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Takes in a recording; `progress` is told now and then how many bytes of it were read.
+    ///
+    /// # Errors
+    /// Where it cannot be read. Lines that hold no message are counted and passed over.
+    pub fn read(&mut self, input: impl BufRead, mut progress: impl FnMut(u64)) -> Result<(), ReplayError> {
+        /// How often progress is told, lines.
+        const PROGRESS_LINES: u64 = 8192;
+        let mut reader = RecordingReader::new(input, LINE_BYTES_MAX);
+        loop {
+            match reader.read_message() {
+                Ok(Some(message)) => self.take(&message)?,
+                Ok(None) => break,
+                Err(RecordingError::Io(error)) => return Err(ReplayError::Read(error)),
+                Err(RecordingError::LineTooLong { .. } | RecordingError::Malformed { .. }) => {
+                    self.outcome.malformed += 1;
+                }
+            }
+            if reader.lines() % PROGRESS_LINES == 0 {
+                progress(reader.bytes());
+            }
+        }
+        progress(reader.bytes());
+        self.outcome.lines += reader.lines();
+        self.outcome.blank += reader.blank_lines();
+        Ok(())
+    }
+
+    fn take(&mut self, message: &RecordedMessage<'_>) -> Result<(), ReplayError> {
+        let Some(source) = self.source_of(&message.topic) else {
+            self.outcome.foreign += 1;
+            return Ok(());
+        };
+        let arrival = message.arrival.or_else(|| self.own_time(source, message)).unwrap_or(self.newest);
+        if arrival.ms() == i64::MIN || arrival.ms() < self.newest.ms().saturating_sub(ARRIVAL_SPAN_MS_MAX) {
+            self.outcome.misdated += 1;
+            return Ok(());
+        }
+        self.newest = self.newest.max(arrival);
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            None => {
+                self.first = Some(arrival);
+                let engine = Engine::start(self.config.clone(), arrival).map_err(ReplayError::Start)?;
+                self.engine.insert(engine)
+            }
+        };
+        engine.push(&Message {
+            arrival,
+            source,
+            topic: &message.topic,
+            payload: &message.payload,
+            retained: message.retained,
+        })?;
+        // Nobody looks at the notices of a replay; alarms stand in its tallies.
+        engine.notices().for_each(drop);
+        Ok(())
+    }
+
+    /// The source whose topics this one belongs to.
+    fn source_of(&self, topic: &str) -> Option<SourceIndex> {
+        let place = self.dialects.iter().position(|dialect| dialect.owns(topic))?;
+        u8::try_from(place).ok().map(SourceIndex)
+    }
+
+    /// The newest event time that a message states, for recordings that do not say when it arrived.
+    fn own_time(&mut self, source: SourceIndex, message: &RecordedMessage<'_>) -> Option<ArrivalTime> {
+        let mut newest: Option<EventTime> = None;
+        let dialect = &mut self.dialects[usize::from(source.0)];
+        let decoded = dialect.decode(
+            &message.topic,
+            &message.payload,
+            message.retained,
+            &self.limits,
+            &mut |_: StationKey<'_>, observation: Observation<'_>| newest = newest.max(observation.at()),
+        );
+        decoded.ok()?;
+        newest.map(|at| ArrivalTime::from_ms(at.ms()))
+    }
+
+    /// Ends the replay: every window of every wanted scope, in its last revision, one JSON object a line.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn finish(mut self, assembler: &mut Assembler, out: &mut impl Write) -> Result<Outcome, ReplayError> {
+        let Some(mut engine) = self.engine.take() else { return Ok(self.outcome) };
+        assembler.first = self.first.unwrap_or(self.newest);
+        let mut written: Result<u64, io::Error> = Ok(0);
+        engine.finish(|names, publication, census| {
+            if let Ok(count) = &mut written {
+                let mut line = assembler.summary(names, publication, census).payload;
+                line.push(b'\n');
+                match out.write_all(&line) {
+                    Ok(()) => *count += 1,
+                    Err(error) => written = Err(error),
+                }
+            }
+        })?;
+        out.flush().map_err(ReplayError::Write)?;
+        self.outcome.summaries = written.map_err(ReplayError::Write)?;
+        self.outcome.stats = engine.stats()?;
+        Ok(self.outcome)
+    }
+}
