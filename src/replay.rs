@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use chargetally_core::config::SourceIndex;
 use chargetally_core::observation::{Observation, StationKey};
@@ -18,6 +19,11 @@ use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, Recordin
 /// How far behind the newest arrival a message may be dated, ms: a recording with one wrong date must not make
 /// centuries of windows.
 const ARRIVAL_SPAN_MS_MAX: i64 = 400 * 86_400_000;
+
+/// Event times of accepted samples remembered per connector: three days of one a second, and more.
+const DUPLICATE_MEMORY: usize = 300_000;
+/// Tallies of connectors not registered yet that are remembered.
+const UNCLAIMED_TALLIES: usize = 10_000_000;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +99,11 @@ impl Replay {
     #[must_use]
     pub fn new(mut config: EngineConfig) -> Self {
         config.rollup.keep_ms = [i64::MAX; 5];
+        // A replay may remember what a daemon of a nation cannot: every sample within the late limit, to tell repeated
+        // ones from ones out of order, and everything that a late registration may claim.
+        let limits = &mut Arc::make_mut(&mut config.core).limits;
+        limits.duplicate_memory = DUPLICATE_MEMORY;
+        limits.unclaimed_tallies = UNCLAIMED_TALLIES;
         config.rejected_samples_per_s = 0;
         Self {
             dialects: config.dialects.clone(),
@@ -122,7 +133,7 @@ impl Replay {
                     self.outcome.malformed += 1;
                 }
             }
-            if reader.lines() % PROGRESS_LINES == 0 {
+            if reader.lines().is_multiple_of(PROGRESS_LINES) {
                 progress(reader.bytes());
             }
         }

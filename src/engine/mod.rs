@@ -274,9 +274,9 @@ impl Engine {
         self.closed
     }
 
-    /// The census of a window, or of the part of it that has passed.
+    /// The census of a window; a snapshot is taken of the part of it that has passed.
     fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, WorkerGone> {
-        let window = Window { end: window.end.min(self.closed), ..window };
+        let window = if with_snapshot { Window { end: window.end.min(self.closed), ..window } } else { window };
         let mut book = CensusBook::default();
         let counts = self.ask_all(|reply| Job::Count { window, with_snapshot, reply })?;
         for (worker, count) in counts.into_iter().enumerate() {

@@ -138,7 +138,8 @@ fn cut(from_ms: i64, to_ms: i64) -> Vec<(i64, i64, i64)> {
 
 /// All that a connector counts in, in a minute.
 fn parts_of(ledger: &Ledger, life: &Life, minute_ms: i64) -> Vec<Part> {
-    let classes = at(&life.classes, minute_ms);
+    let station = || ledger.stations.get(&life.station).and_then(|known| at(&known.kinds, minute_ms));
+    let classes = at(&life.classes, minute_ms).or_else(station);
     let values = BREAKDOWNS.map(|breakdown| {
         let value = match classes {
             None => "unregistered",

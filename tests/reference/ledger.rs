@@ -39,6 +39,8 @@ pub struct Station {
     pub known: bool,
     /// `(from, 6-digit county)`; the first entry holds for the whole past.
     pub counties: Vec<(i64, Option<String>)>,
+    /// `(from, classes)` of a connector that its registration does not name, likewise.
+    pub kinds: Vec<(i64, Classes)>,
     /// Time and connectors of the registration in force.
     registration: Option<(i64, BTreeSet<String>)>,
     /// The present life of each connector.
@@ -237,6 +239,12 @@ impl Ledger {
         let open_ms = minute_of(newest_arrival_ms - self.options.grace_ms);
         let from_ms = if known.counties.is_empty() { i64::MIN } else { open_ms };
         known.counties.push((from_ms, registration.area.as_ref().map(|area| area[..6].to_owned())));
+        let unnamed = RegisteredConnector::default();
+        let mut kind = classes_of(registration, &unnamed);
+        for breakdown in ["power_class", "current"] {
+            kind.values.insert(breakdown, Some("unregistered".to_owned()));
+        }
+        known.kinds.push((from_ms, kind));
         let listed: BTreeSet<String> = registration.connectors.iter().map(|connector| connector.id.clone()).collect();
         let (_, before) = known.registration.replace((ts_ms, listed.clone())).unwrap_or_default();
         for connector in before.difference(&listed) {

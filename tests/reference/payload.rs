@@ -60,7 +60,7 @@ pub struct Registration {
 }
 
 /// A connector in a registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegisteredConnector {
     /// Its id in the topics.
     pub id: String,

@@ -303,7 +303,7 @@ impl Shard {
         }
         self.stations[station as usize].master = Some(Master { at_ms: at.ms(), name, area, access, scene, state });
         self.reported.stations_changed.push(station);
-        self.decommission_unnamed(station, source, at, &equipment);
+        self.decommission(station, source, at, Some(&equipment));
         let mut verdict = Verdict::Accepted;
         for cabinet in &equipment {
             for connector in &cabinet.connectors {
@@ -330,27 +330,29 @@ impl Shard {
     ) -> Verdict {
         let at = at.unwrap_or_else(|| arrival.as_event_time());
         if let Some(station) = self.find_station(key) {
-            self.decommission_unnamed(station, source, at, &[]);
+            self.decommission(station, source, at, None);
         }
         Verdict::Accepted
     }
 
-    /// Decommissions the connectors that a registration names no more. Connectors that it never named stay: nobody
-    /// has said anything about them.
-    fn decommission_unnamed(&mut self, station: u32, source: SourceIndex, at: EventTime, equipment: &[Equipment]) {
-        let named: Vec<&str> =
-            equipment.iter().flat_map(|cabinet| &cabinet.connectors).map(|connector| connector.id.as_ref()).collect();
-        let gone: Vec<u32> = {
-            let connectors = &self.connectors;
-            let entry = &mut self.stations[station as usize];
-            let (gone, stay) = std::mem::take(&mut entry.current).into_iter().partition(|(id, index)| {
-                let was_named = connectors[*index as usize].spec.is_some();
-                (was_named || equipment.is_empty()) && !named.contains(&id.as_ref())
-            });
-            entry.current = stay;
-            let gone: Vec<(Box<str>, u32)> = gone;
-            gone.into_iter().map(|(_, index)| index).collect()
+    /// Decommissions the connectors that a registration names no more, or all where there is none any more. Connectors
+    /// that were never named stay as long as there is a registration: it has said nothing about them.
+    fn decommission(&mut self, station: u32, source: SourceIndex, at: EventTime, registered: Option<&[Equipment]>) {
+        let connectors = &self.connectors;
+        let goes = |id: &str, index: u32| {
+            let Some(equipment) = registered else { return true };
+            let named = equipment.iter().flat_map(|cabinet| &cabinet.connectors).any(|named| named.id.as_ref() == id);
+            connectors[index as usize].spec.is_some() && !named
         };
+        let entry = &mut self.stations[station as usize];
+        let mut gone = Vec::new();
+        entry.current.retain(|(id, index)| {
+            let stays = !goes(id, *index);
+            if !stays {
+                gone.push(*index);
+            }
+            stays
+        });
         for index in gone {
             let (timeline, mut desk) = self.desk(index, source);
             timeline.decommission(at.ms(), &mut desk);
