@@ -6,8 +6,8 @@
 //! request on the task that polls.
 
 use crate::mqtt::{
-    AckToken, Backoff, Clock, ConfigError, Dialer, Endpoint, Event, Filter, FilterResult, Incoming, Link,
-    ServerLimits, Version, Why,
+    AckToken, Backoff, Clock, ConfigError, Dialer, Endpoint, Event, Filter, FilterResult, Incoming, Link, ServerLimits,
+    Version, Why,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -260,11 +260,8 @@ impl Ingest {
                 let (granted, refused): (Vec<_>, Vec<_>) =
                     results.into_iter().partition(|result| result.outcome.is_ok());
                 self.subscribed = refused.is_empty();
-                let event = if refused.is_empty() {
-                    IngestEvent::Subscribed(granted)
-                } else {
-                    IngestEvent::Refused(refused)
-                };
+                let event =
+                    if refused.is_empty() { IngestEvent::Subscribed(granted) } else { IngestEvent::Refused(refused) };
                 self.waiting.push_back(event);
             }
             Event::Published { .. } | Event::Disconnected(_) => {}
@@ -273,10 +270,8 @@ impl Ingest {
 
     fn subscribe(&mut self, link: &mut Link) {
         if let Err(error) = link.subscribe(&self.settings.filters) {
-            let refuse = |filter: &Filter| FilterResult {
-                filter: filter.filter.clone(),
-                outcome: Err(error.to_string()),
-            };
+            let refuse =
+                |filter: &Filter| FilterResult { filter: filter.filter.clone(), outcome: Err(error.to_string()) };
             let refused = self.settings.filters.iter().map(refuse).collect();
             self.waiting.push_back(IngestEvent::Refused(refused));
         }

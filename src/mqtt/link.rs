@@ -92,7 +92,10 @@ impl std::error::Error for SendError {}
 /// What the polling task reports; packet ids are not yet tokens.
 #[derive(Debug)]
 pub(super) enum Wire {
-    Connected { session_present: bool, limits: ServerLimits },
+    Connected {
+        session_present: bool,
+        limits: ServerLimits,
+    },
     SubAck(Vec<Result<Qos, String>>),
     Message(Incoming),
     /// A QoS 1 publish left, in the order of the requests.

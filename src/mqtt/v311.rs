@@ -20,14 +20,9 @@ pub(super) struct Client(client::AsyncClient);
 ///
 /// # Errors
 /// Where the endpoint cannot work as it is set.
-pub(super) fn open(
-    endpoint: &Endpoint,
-    will: Option<&Will>,
-) -> Result<(Client, Box<client::EventLoop>), ConfigError> {
-    let mut options =
-        client::MqttOptions::new(endpoint.client_id.clone(), (endpoint.host.clone(), endpoint.port));
-    let packet_bytes_max =
-        usize::try_from(endpoint.packet_bytes_max).unwrap_or(usize::MAX).max(PACKET_BYTES_FLOOR);
+pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, Box<client::EventLoop>), ConfigError> {
+    let mut options = client::MqttOptions::new(endpoint.client_id.clone(), (endpoint.host.clone(), endpoint.port));
+    let packet_bytes_max = usize::try_from(endpoint.packet_bytes_max).unwrap_or(usize::MAX).max(PACKET_BYTES_FLOOR);
     options
         .try_set_clean_session(endpoint.clean_start || endpoint.session_expiry_s == 0)
         .map_err(|error| ConfigError::Invalid(error.to_string()))?;
@@ -62,17 +57,14 @@ pub(super) fn open(
 
 impl Client {
     pub(super) fn subscribe(&self, filters: &[Filter]) -> Result<(), SendError> {
-        let filters = filters
-            .iter()
-            .map(|filter| client::SubscribeFilterInput::new(filter.filter.clone(), qos_out(filter.qos)));
+        let filters =
+            filters.iter().map(|filter| client::SubscribeFilterInput::new(filter.filter.clone(), qos_out(filter.qos)));
         self.0.try_subscribe_many(filters).map_err(|error| refused(&error))
     }
 
     pub(super) fn publish(&self, message: &Outgoing, retain: bool) -> Result<(), SendError> {
         let options = client::PublishOptions::new(qos_out(message.qos)).retain(retain);
-        self.0
-            .try_publish(message.topic.clone(), message.payload.clone(), options)
-            .map_err(|error| refused(&error))
+        self.0.try_publish(message.topic.clone(), message.payload.clone(), options).map_err(|error| refused(&error))
     }
 
     pub(super) fn acknowledge(&self, packet_id: u16) -> Result<(), SendError> {

@@ -20,12 +20,8 @@ pub(super) struct Client(client::AsyncClient);
 ///
 /// # Errors
 /// Where the endpoint cannot work as it is set.
-pub(super) fn open(
-    endpoint: &Endpoint,
-    will: Option<&Will>,
-) -> Result<(Client, Box<client::EventLoop>), ConfigError> {
-    let mut options =
-        client::MqttOptions::new(endpoint.client_id.clone(), (endpoint.host.clone(), endpoint.port));
+pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, Box<client::EventLoop>), ConfigError> {
+    let mut options = client::MqttOptions::new(endpoint.client_id.clone(), (endpoint.host.clone(), endpoint.port));
     options
         .set_keep_alive(endpoint.keep_alive_s)
         .set_clean_start(endpoint.clean_start)
@@ -88,9 +84,7 @@ impl Client {
             ..client::PublishProperties::default()
         };
         let options = client::PublishOptions::new(qos_out(message.qos)).retain(retain).properties(properties);
-        self.0
-            .try_publish(message.topic.clone(), message.payload.clone(), options)
-            .map_err(|error| refused(&error))
+        self.0.try_publish(message.topic.clone(), message.payload.clone(), options).map_err(|error| refused(&error))
     }
 
     pub(super) fn acknowledge(&self, packet_id: u16) -> Result<(), SendError> {
@@ -249,8 +243,7 @@ struct NothingInFlight {
     session_expiry_s: u32,
 }
 
-type StoreFuture<'a, T> =
-    std::pin::Pin<Box<dyn Future<Output = Result<T, client::SessionStoreError>> + Send + 'a>>;
+type StoreFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, client::SessionStoreError>> + Send + 'a>>;
 
 impl client::SessionStore for NothingInFlight {
     fn load<'a>(&'a self, _: &'a client::SessionStoreKey) -> StoreFuture<'a, Option<client::PersistedSession>> {
@@ -277,4 +270,3 @@ impl client::SessionStore for NothingInFlight {
         Box::pin(std::future::ready(Ok(())))
     }
 }
-

@@ -145,11 +145,8 @@ pub fn spawn(settings: EgressSettings, clock: Clock) -> EgressHandle {
     let (stop, stop_seen) = watch::channel(None);
     let (state, state_seen) = watch::channel(EgressState::Connecting);
     let endpoint = Endpoint { clean_start: true, session_expiry_s: 0, ..settings.endpoint.clone() };
-    let will = Will {
-        topic: settings.status_topic.clone(),
-        payload: Bytes::from_static(OFFLINE.as_bytes()),
-        retain: true,
-    };
+    let will =
+        Will { topic: settings.status_topic.clone(), payload: Bytes::from_static(OFFLINE.as_bytes()), retain: true };
     let egress = Egress {
         dialer: Dialer::new(endpoint, Some(will), clock),
         backoff: Backoff::new(settings.retry_first_ms, settings.retry_last_ms),
