@@ -453,3 +453,37 @@ async fn a_broker_that_never_answers_makes_nobody_wait() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     served.join().expect("the fake broker ends with its connection");
 }
+
+#[tokio::test]
+async fn the_keep_alive_holds_under_a_flood_that_the_consumer_cannot_follow() {
+    let (port, served) = fake_broker::serve(1, |_, connection| {
+        connection.read().expect("a CONNECT comes");
+        connection.write(&[0x20, 3, 0, 0, 0]);
+        let subscribe = connection.read().expect("a SUBSCRIBE comes");
+        connection.write(&[0x90, 4, subscribe.body[0], subscribe.body[1], 0, 0]);
+        let mut reader = connection.share();
+        let signs_of_life = std::thread::spawn(move || {
+            let begun = Instant::now();
+            let signs = (0..2).filter_map(|_| reader.read()).count();
+            (signs, begun.elapsed())
+        });
+        let packet = [&[0x30, 207, 1, 0, 4], &b"ev/1"[..], &[0], &[b'x'; 200]].concat().repeat(32);
+        while !signs_of_life.is_finished() {
+            connection.write(&packet);
+        }
+        let (signs, elapsed) = signs_of_life.join().expect("the reader ends");
+        assert_eq!(signs, 2, "the client says that it is alive");
+        assert!(elapsed < Duration::from_secs(4), "two signs at a keep-alive of 1 s took {elapsed:?}");
+    });
+    let flooded = Endpoint { keep_alive_s: 1, ..endpoint(port, "subscriber", Protocol::V5) };
+    let filters = vec![Filter::new("ev/#", Qos::AtMostOnce)];
+    let settings = IngestSettings { batch_messages_max: 50, events_max: 1, ..IngestSettings::new(flooded, filters) };
+    let (handle, mut events) = ingest::spawn(settings, now_ms);
+    until_subscribed(&mut events).await;
+    while !served.is_finished() {
+        batch(&mut events).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    served.join().expect("the client showed that it is alive in time");
+    stop(handle, events).await;
+}

@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -25,6 +25,8 @@ pub(super) const PUBLISHES_IN_FLIGHT_MAX: u16 = 128;
 pub(super) const REQUESTS_MAX: usize = 65_536 + 1_024;
 /// Bytes of a PUBLISH packet that are neither topic, payload nor property: header, lengths and packet id, and more.
 const PUBLISH_OVERHEAD_BYTES: usize = 64;
+/// A filter that nobody subscribes to: taking it back is the least request that every broker answers.
+pub(super) const PULSE_FILTER: &str = "chargetally/none";
 /// How long an orderly disconnect may wait for what is in flight.
 const DISCONNECT_DRAIN: Duration = Duration::from_secs(1);
 
@@ -111,6 +113,35 @@ pub(super) struct Stamp {
     pub(super) clock: Clock,
 }
 
+/// Tells when to show the broker that we are alive although messages come so fast that the client never gets to its
+/// ping: it reads first whenever there is something to read (docs/decisions/0001).
+#[derive(Debug)]
+pub(super) struct Pulse {
+    keep_alive: Option<Duration>,
+    last_out: Instant,
+}
+
+impl Pulse {
+    pub(super) fn new(keep_alive_s: u16) -> Self {
+        let keep_alive = (keep_alive_s > 0).then(|| Duration::from_secs(u64::from(keep_alive_s)));
+        Self { keep_alive, last_out: Instant::now() }
+    }
+
+    /// Something left for the broker.
+    pub(super) fn beat(&mut self) {
+        self.last_out = Instant::now();
+    }
+
+    /// Whether nothing has left for the length of the keep-alive; says so once per keep-alive.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.keep_alive.is_some_and(|limit| self.last_out.elapsed() >= limit);
+        if due {
+            self.beat();
+        }
+        due
+    }
+}
+
 #[derive(Debug)]
 enum Client {
     V5(v5::Client),
@@ -149,14 +180,17 @@ impl Link {
         let id = LINKS.fetch_add(1, Ordering::Relaxed);
         let stamp = Stamp { link: id, clock };
         let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let pulse = Pulse::new(endpoint.keep_alive_s);
         let (client, poller) = match version {
             Version::V5 => {
                 let (client, poll) = v5::open(endpoint, will)?;
-                (Client::V5(client), tokio::spawn(v5::drive(poll, stamp, sender)))
+                let poller = tokio::spawn(v5::drive(poll, client.clone(), stamp, pulse, sender));
+                (Client::V5(client), poller)
             }
             Version::V311 => {
                 let (client, poll) = v311::open(endpoint, will)?;
-                (Client::V311(client), tokio::spawn(v311::drive(poll, stamp, sender)))
+                let poller = tokio::spawn(v311::drive(poll, client.clone(), stamp, pulse, sender));
+                (Client::V311(client), poller)
             }
         };
         Ok(Self {

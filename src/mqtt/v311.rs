@@ -2,7 +2,7 @@
 //!
 //! It holds no decision of its own; it must never let a type of that crate out of this file.
 
-use super::link::{ConfigError, PUBLISHES_IN_FLIGHT_MAX, REQUESTS_MAX, SendError, Stamp, Wire};
+use super::link::{ConfigError, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_MAX, SendError, Stamp, Wire};
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v4 as client;
 use rumqttc_v4::{ConnectReturnCode, ConnectionError, Packet, StateError};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 const PACKET_BYTES_FLOOR: usize = 16 * 1024 * 1024;
 
 /// The requesting half of one connection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Client(client::AsyncClient);
 
 /// Prepares a connection; it is begun by driving what is returned.
@@ -72,27 +72,44 @@ impl Client {
         self.0.try_manual_ack(ack).map_err(|error| refused(&error))
     }
 
+    /// Sends the least there is. Where the queue is full there is enough to send already.
+    fn pulse(&self) {
+        let _ = self.0.try_unsubscribe(PULSE_FILTER);
+    }
+
     pub(super) fn disconnect(&self, drain: Duration) -> Result<(), SendError> {
         self.0.try_disconnect_with_timeout(drain).map_err(|error| refused(&error))
     }
 }
 
 /// Polls until the connection is over or nobody listens.
-pub(super) async fn drive(mut poll: Box<client::EventLoop>, stamp: Stamp, out: mpsc::Sender<Wire>) {
+pub(super) async fn drive(
+    mut poll: Box<client::EventLoop>,
+    requests: Client,
+    stamp: Stamp,
+    mut pulse: Pulse,
+    out: mpsc::Sender<Wire>,
+) {
     let mut connected = false;
     loop {
         let wire = match poll.poll().await {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
-            Ok(client::Event::Outgoing(client::Outgoing::Publish(packet_id))) if packet_id != 0 => {
-                Some(Wire::Sent(packet_id))
+            Ok(client::Event::Outgoing(sent)) => {
+                pulse.beat();
+                match sent {
+                    client::Outgoing::Publish(packet_id) if packet_id != 0 => Some(Wire::Sent(packet_id)),
+                    _ => None,
+                }
             }
-            Ok(_) => None,
             Err(error) => {
                 // Nobody left to tell is no fault: the owner dropped the link.
                 let _ = out.send(Wire::Closed(why(error, connected))).await;
                 return;
             }
         };
+        if connected && pulse.is_due() {
+            requests.pulse();
+        }
         let Some(wire) = wire else { continue };
         connected |= matches!(wire, Wire::Connected { .. });
         if out.send(wire).await.is_err() {

@@ -282,7 +282,7 @@ impl Egress {
     fn send(&self, link: &mut Link, going: &mut Going, stop: bool) {
         let mut outbox = self.shared.outbox();
         while going.in_flight < self.settings.in_flight_max.max(1) && link.publish_room() > 0 {
-            let Some((token, entry)) = outbox.next() else { break };
+            let Some((token, entry)) = outbox.take_next() else { break };
             match link.publish(token, &outgoing(entry)) {
                 Ok(()) => going.in_flight += 1,
                 Err(SendError::Full | SendError::Closed) => {

@@ -1,6 +1,6 @@
 //! What waits to be published: bounded, the newest payload per retained topic wins, alarms leave first.
 //!
-//! Pure bookkeeping in three kinds of method: [`Outbox::push`] takes in, [`Outbox::next`] gives out,
+//! Pure bookkeeping in three kinds of method: [`Outbox::push`] takes in, [`Outbox::take_next`] gives out,
 //! [`Outbox::settle`] and [`Outbox::return_in_flight`] say what became of it. It must never do IO, read a clock or
 //! block, and whatever it drops it counts.
 
@@ -144,7 +144,7 @@ impl Outbox {
     }
 
     /// Gives out the next entry; it is in flight until it is settled or returned.
-    pub fn next(&mut self) -> Option<(u64, &Entry)> {
+    pub fn take_next(&mut self) -> Option<(u64, &Entry)> {
         let token = *self.alarms.first_key_value().or_else(|| self.routine.first_key_value())?.0;
         let entry = self.take_waiting(token)?;
         self.bytes += entry.size_bytes();
@@ -270,7 +270,7 @@ mod tests {
 
     fn drain(outbox: &mut Outbox) -> Vec<(String, String)> {
         let mut seen = Vec::new();
-        while let Some((token, entry)) = outbox.next() {
+        while let Some((token, entry)) = outbox.take_next() {
             seen.push((entry.topic.clone(), String::from_utf8_lossy(&entry.payload).into_owned()));
             outbox.settle(token, Settled::Published);
         }
@@ -339,8 +339,8 @@ mod tests {
         for topic in ["a", "b", "c"] {
             outbox.push(summary(topic, "1"));
         }
-        outbox.next();
-        outbox.next();
+        outbox.take_next();
+        outbox.take_next();
         assert_eq!(outbox.push(summary("a", "2")), Pushed::Queued, "an older payload in flight is not replaced");
         outbox.return_in_flight();
         assert_eq!(drain(&mut outbox), pairs(&[("b", "1"), ("c", "1"), ("a", "2")]));
@@ -352,7 +352,7 @@ mod tests {
     fn an_unknown_or_settled_token_changes_nothing() {
         let mut outbox = Outbox::new(ROOMY);
         outbox.push(summary("a", "1"));
-        let token = outbox.next().map(|(token, _)| token).unwrap();
+        let token = outbox.take_next().map(|(token, _)| token).unwrap();
         outbox.settle(token, Settled::Published);
         outbox.settle(token, Settled::Published);
         outbox.settle(99, Settled::Refused);
@@ -389,7 +389,7 @@ mod tests {
                         let payload = "x".repeat(usize::from(size));
                         outbox.push(entry(&format!("t{topic}"), &payload, retain, priority));
                     }
-                    Step::Next => given_out.extend(outbox.next().map(|(token, _)| token)),
+                    Step::Next => given_out.extend(outbox.take_next().map(|(token, _)| token)),
                     Step::Settle(good) => {
                         if let Some(token) = given_out.pop() {
                             outbox.settle(token, if good { Settled::Published } else { Settled::Refused });

@@ -51,6 +51,11 @@ impl Connection {
         Some(Packet { first, body })
     }
 
+    /// The same connection, for another thread.
+    pub fn share(&self) -> Self {
+        Self(self.0.try_clone().expect("a socket can be shared"))
+    }
+
     /// Sends bytes; a peer that is gone is no fault of the test's.
     pub fn write(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
