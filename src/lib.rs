@@ -1,12 +1,16 @@
 //! The daemon around the pure core of `chargetally-core`.
 
 pub mod batch;
+#[cfg(feature = "demo-broker")]
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod dialect;
 pub mod engine;
 pub mod error;
+pub mod ingest;
 pub mod logging;
+pub mod mqtt;
 pub mod notify;
 pub mod publish;
 pub mod recording;

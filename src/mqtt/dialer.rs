@@ -1,0 +1,149 @@
+//! Chooses the protocol version of each connection: MQTT 5 first, 3.1.1 where the broker knows no better.
+//!
+//! It decides from what earlier connections ended with; it must never wait or retry by itself.
+
+use super::link::{ConfigError, Link};
+use super::{Clock, Endpoint, Protocol, Version, Why, Will};
+
+/// Opens one link after the other to an endpoint, each in the version that the last ones suggest.
+#[derive(Debug)]
+pub struct Dialer {
+    endpoint: Endpoint,
+    will: Option<Will>,
+    clock: Clock,
+    choice: Choice,
+}
+
+impl Dialer {
+    /// A dialer for the endpoint; `clock` stamps the arrival of each message.
+    pub fn new(endpoint: Endpoint, will: Option<Will>, clock: Clock) -> Self {
+        let choice = Choice::new(endpoint.protocol);
+        Self { endpoint, will, clock, choice }
+    }
+
+    /// The endpoint that is dialled.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The version that the next link will speak, or the current one speaks.
+    pub fn version(&self) -> Version {
+        self.choice.version
+    }
+
+    /// Begins a connection. It reports its progress through [`Link::next`].
+    ///
+    /// # Errors
+    /// Where the endpoint cannot work at all: TLS files that cannot be read, or TLS that is not built in.
+    pub fn dial(&mut self) -> Result<Link, ConfigError> {
+        Link::open(&self.endpoint, self.will.as_ref(), self.choice.version, self.clock)
+    }
+
+    /// To be told when a link was accepted by the broker.
+    pub fn connected(&mut self) {
+        self.choice.proven = true;
+    }
+
+    /// To be told why a link ended. True: the next one speaks another version and is worth dialling at once.
+    pub fn ended(&mut self, why: &Why) -> bool {
+        self.choice.ended(why)
+    }
+}
+
+/// The decision behind the dialer.
+#[derive(Debug, PartialEq, Eq)]
+struct Choice {
+    protocol: Protocol,
+    version: Version,
+    /// Whether the broker has accepted a connection in this version.
+    proven: bool,
+    /// Whether the broker has said in so many words that it does not speak MQTT 5.
+    v5_refused: bool,
+}
+
+impl Choice {
+    fn new(protocol: Protocol) -> Self {
+        let version = if protocol == Protocol::V311 { Version::V311 } else { Version::V5 };
+        Self { protocol, version, proven: false, v5_refused: false }
+    }
+
+    /// An old broker may answer an MQTT 5 CONNECT by its own CONNACK, by one that cannot be read, or by hanging up.
+    /// Only the first says for certain that 3.1.1 is what to speak, so the others lead back to MQTT 5 should 3.1.1
+    /// fail as well: a broker that was only starting up is not spoken 3.1.1 to for ever.
+    fn ended(&mut self, why: &Why) -> bool {
+        if self.protocol != Protocol::Auto || self.proven {
+            return false;
+        }
+        match (self.version, why) {
+            (Version::V5, Why::UnsupportedVersion(_)) => {
+                self.v5_refused = true;
+                self.version = Version::V311;
+                true
+            }
+            (Version::V5, Why::NoHandshake(_)) => {
+                self.version = Version::V311;
+                true
+            }
+            (Version::V311, _) if !self.v5_refused => {
+                self.version = Version::V5;
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(protocol: Protocol, ends: &[Why], expected: &[(Version, bool)]) {
+        let mut choice = Choice::new(protocol);
+        let seen: Vec<_> = ends
+            .iter()
+            .map(|why| {
+                let at_once = choice.ended(why);
+                (choice.version, at_once)
+            })
+            .collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_broker_without_mqtt_5_is_spoken_3_1_1_to_from_then_on() {
+        let refused = Why::UnsupportedVersion("0x84".into());
+        let lost = Why::Network("refused".into());
+        check(Protocol::Auto, &[refused, lost], &[(Version::V311, true), (Version::V311, false)]);
+    }
+
+    #[test]
+    fn a_broker_that_hangs_up_is_tried_in_both_versions_in_turn() {
+        let hung_up = Why::NoHandshake("closed".into());
+        check(
+            Protocol::Auto,
+            &[hung_up.clone(), hung_up.clone(), hung_up],
+            &[(Version::V311, true), (Version::V5, false), (Version::V311, true)],
+        );
+    }
+
+    #[test]
+    fn an_unreachable_broker_or_a_wrong_password_changes_nothing() {
+        let ends = [Why::Network("refused".into()), Why::NotAuthorised("bad password".into())];
+        check(Protocol::Auto, &ends, &[(Version::V5, false), (Version::V5, false)]);
+    }
+
+    #[test]
+    fn a_forced_version_is_kept() {
+        let ends = [Why::UnsupportedVersion(String::new()), Why::NoHandshake(String::new())];
+        check(Protocol::V5, &ends, &[(Version::V5, false), (Version::V5, false)]);
+        check(Protocol::V311, &ends, &[(Version::V311, false), (Version::V311, false)]);
+    }
+
+    #[test]
+    fn a_version_that_has_worked_is_kept_when_the_broker_later_hangs_up() {
+        let mut choice = Choice::new(Protocol::Auto);
+        choice.proven = true;
+        assert!(!choice.ended(&Why::NoHandshake("closed".into())));
+        assert_eq!(choice.version, Version::V5);
+    }
+}
