@@ -12,5 +12,6 @@ pub mod publish;
 pub mod recording;
 pub mod rfc3339;
 pub mod settings;
+pub mod setup;
 pub mod simulate;
 pub mod topic;

@@ -143,6 +143,15 @@ impl Root {
         &self.0
     }
 
+    /// Whether one of the two trees holds the other, so that a message could belong to both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let holds = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        holds(&self.0, &other.0) || holds(&other.0, &self.0)
+    }
+
     /// The topic under this root that stations send to; its ids have 1 to `id_bytes_max` bytes.
     ///
     /// # Errors

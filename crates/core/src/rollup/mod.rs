@@ -39,6 +39,8 @@ pub struct RollupConfig {
     pub revise_every_ms: i64,
     /// When energy is cheap.
     pub tariff: Tariff,
+    /// First base bucket after the base day of the plan that progress is reported against.
+    pub plan_from: Bucket,
 }
 
 /// The greatest sub-interval of a window by energy: how much and when.
