@@ -17,5 +17,6 @@ pub mod recording;
 pub mod replay;
 pub mod rfc3339;
 pub mod settings;
+pub mod setup;
 pub mod simulate;
 pub mod topic;

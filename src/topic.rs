@@ -276,6 +276,15 @@ impl Root {
     fn below<'a>(&self, topic: &'a str) -> Result<&'a str, TopicError> {
         topic.strip_prefix(&*self.0).and_then(|rest| rest.strip_prefix('/')).ok_or(TopicError::Form)
     }
+
+    /// Whether one of the two trees holds the other, so that a message could belong to both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let holds = |outer: &str, inner: &str| {
+            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        holds(&self.0, &other.0) || holds(&other.0, &self.0)
+    }
 }
 
 impl<'a> ScopeName<'a> {

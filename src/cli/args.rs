@@ -5,11 +5,13 @@
 
 use std::path::PathBuf;
 
+use chargetally_core::scope::Level;
+use chargetally_core::window::WindowKind;
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use jiff::Timestamp;
 
-use crate::settings::{BrokerUrl, Level, WindowName};
+use crate::settings::{self, BrokerUrl};
 
 /// Where the settings come from.
 #[derive(Debug, Clone, Default, Args)]
@@ -148,11 +150,11 @@ pub struct Replay {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Levels to give out, instead of publish.levels.
-    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = name::<Level>)]
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = settings::level)]
     pub levels: Vec<Level>,
     /// Windows to give out, instead of publish.windows.
-    #[arg(long, value_name = "WINDOWS", value_delimiter = ',', value_parser = name::<WindowName>)]
-    pub windows: Vec<WindowName>,
+    #[arg(long, value_name = "WINDOWS", value_delimiter = ',', value_parser = settings::window)]
+    pub windows: Vec<WindowKind>,
     /// The settings.
     #[command(flatten)]
     pub settings: SettingsFiles,
@@ -215,10 +217,6 @@ pub struct Man {
 
 fn log_filter(text: &str) -> Result<String, String> {
     crate::logging::check_filter(text).map(|()| text.to_owned())
-}
-
-fn name<T: std::str::FromStr<Err = String>>(text: &str) -> Result<T, String> {
-    text.parse()
 }
 
 fn speed_or_zero(text: &str) -> Result<f64, String> {

@@ -85,8 +85,11 @@ fn a_simulation_needs_somewhere_to_put_its_messages() {
 fn a_replay_takes_lists_with_commas() {
     let replay = parse::<args::Replay>("a b --levels nation,county --windows 1h,1mo --shards 4").expect("fine");
     assert_eq!(replay.files.len(), 2);
-    assert_eq!(replay.levels, [crate::settings::Level::Nation, crate::settings::Level::County]);
-    assert_eq!(replay.windows, [crate::settings::WindowName::Hour, crate::settings::WindowName::Month]);
+    assert_eq!(replay.levels, [chargetally_core::scope::Level::Nation, chargetally_core::scope::Level::County]);
+    assert_eq!(
+        replay.windows,
+        [chargetally_core::window::WindowKind::Hour, chargetally_core::window::WindowKind::Month]
+    );
     assert_eq!(replay.shards, Some(4));
     assert!(parse::<args::Replay>("").is_err());
     assert!(parse::<args::Replay>("a --levels town").is_err_and(|error| error.contains("nation province")));
@@ -103,7 +106,7 @@ fn the_other_commands_take_their_arguments() {
     let record = parse::<args::Record>("--broker mqtt://[::1]:1884 a.ndjson").expect("record");
     assert_eq!((record.broker.host.as_str(), record.broker.port), ("::1", 1884));
     assert_eq!(record.topic, ["ev/v1/#"]);
-    let report = parse::<args::Report>("--period 2026-05 --format parquet").expect("report");
+    let report = parse::<args::Report>("--period 2026-05 --format json").expect("report");
     assert_eq!(report.format, args::ReportFormat::Json);
     let indicators = parse::<indicators::Indicators>("--format markdown").expect("indicators");
     assert_eq!(indicators.format, indicators::Format::Markdown);

@@ -94,7 +94,7 @@ impl Default for Limits {
             id_bytes_max: ID_BYTES_MAX,
             text_bytes_max: 1_024,
             equipment_max: 512,
-            connectors_max: 1_024,
+            connectors_max: 1_000,
         }
     }
 }

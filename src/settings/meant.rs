@@ -9,13 +9,16 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chargetally_core::rollup::ValleyPeriod;
+use chargetally_core::scope::Level;
+use chargetally_core::window::{CivilDay, WindowKind};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::topic::{ROOT_BYTES_MAX, Root, TopicError};
+
 /// Bytes of a file with a secret that are read at most.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
-/// Bytes of the root of a topic tree at most.
-const ROOT_BYTES_MAX: usize = 200;
 /// Minutes of a day.
 const DAY_MIN: u16 = 24 * 60;
 
@@ -99,40 +102,6 @@ named! {
 }
 
 named! {
-    /// What a summary is about.
-    Level {
-        /// All stations.
-        Nation = "nation",
-        /// Those of a province: the first 2 digits of the area code.
-        Province = "province",
-        /// Those of a city: 4 digits.
-        City = "city",
-        /// Those of a county: 6 digits.
-        County = "county",
-        /// Those of an operator.
-        Operator = "operator",
-        /// One station.
-        Station = "station",
-    }
-}
-
-named! {
-    /// How long a time a summary covers.
-    WindowName {
-        /// A minute, the base bucket.
-        Minute = "1m",
-        /// A quarter of an hour, the grid's settlement interval.
-        Quarter = "15m",
-        /// An hour.
-        Hour = "1h",
-        /// A civil day in the configured time zone.
-        Day = "1d",
-        /// A civil month in the configured time zone.
-        Month = "1mo",
-    }
-}
-
-named! {
     /// How log lines are written.
     LogFormat {
         /// For people.
@@ -206,42 +175,35 @@ impl fmt::Display for BrokerUrl {
     }
 }
 
-/// The root of a topic tree: one or more levels, without wildcards.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicRoot(String);
-
-impl TopicRoot {
-    /// Reads a root.
-    ///
-    /// # Errors
-    /// What is wrong with it, to follow the key's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let levels_empty = text.split('/').any(str::is_empty);
-        let wrong = |c: char| matches!(c, '+' | '#') || c.is_control();
-        if levels_empty || text.starts_with('$') || text.contains(wrong) {
+/// The root of a topic tree, by its levels.
+pub(super) fn root(text: &str) -> Result<Root, String> {
+    Root::parse(text).map_err(|error| match error {
+        TopicError::Form => {
             let rule = "must be topic levels like \"ev/v1\", without wildcards, empty levels or $ at the start";
-            return Err(format!("is {text:?} and {rule}"));
+            format!("is {text:?} and {rule}")
         }
-        if text.len() > ROOT_BYTES_MAX {
-            return Err(format!("must not be longer than {ROOT_BYTES_MAX} bytes"));
-        }
-        Ok(Self(text.to_owned()))
-    }
+        TopicError::IdTooLong => format!("must not be longer than {ROOT_BYTES_MAX} bytes"),
+    })
+}
 
-    /// The root as it is written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// A level of summaries, by its name on the wire.
+///
+/// # Errors
+/// What is wrong with it, to follow the key's name.
+pub fn level(text: &str) -> Result<Level, String> {
+    Level::from_name(text).ok_or_else(|| none_of(text, &Level::ALL.map(Level::name)))
+}
 
-    /// Whether one of the two trees holds the other, so that a message could belong to both.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let holds = |outer: &str, inner: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        holds(&self.0, &other.0) || holds(&other.0, &self.0)
-    }
+/// A kind of window, by its name on the wire.
+///
+/// # Errors
+/// What is wrong with it, to follow the key's name.
+pub fn window(text: &str) -> Result<WindowKind, String> {
+    WindowKind::from_name(text).ok_or_else(|| none_of(text, &WindowKind::ALL.map(WindowKind::name)))
+}
+
+fn none_of(text: &str, names: &[&str]) -> String {
+    format!("is {text:?} and must be one of {}", names.join(" "))
 }
 
 /// A file that the settings name: an absolute path, or `credential:NAME` for a credential of systemd.
@@ -343,41 +305,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A part of the day, in minutes after midnight; one that ends before it starts goes on past midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DayPeriod {
-    /// First minute of it, 0 to 1439.
-    pub start_min: u16,
-    /// The minute after its last one, 1 to 1440.
-    pub end_min: u16,
-}
-
-impl DayPeriod {
-    /// Reads `HH:MM-HH:MM`.
-    ///
-    /// # Errors
-    /// What is wrong with it, to follow the key's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let refusal = || format!("is {text:?} and must be like \"23:00-07:00\", from 00:00 to 24:00");
-        let (start, end) = text.split_once('-').ok_or_else(refusal)?;
-        let start_min = minute_of_day(start).filter(|&minute| minute < DAY_MIN).ok_or_else(refusal)?;
-        let end_min = minute_of_day(end).ok_or_else(refusal)?;
-        let end_min = if end_min == 0 { DAY_MIN } else { end_min };
-        if start_min == end_min {
-            return Err(format!("is {text:?} and covers nothing"));
-        }
-        Ok(Self { start_min, end_min })
+/// A valley period that holds everywhere and all year, from `HH:MM-HH:MM`; one that ends before it starts goes on
+/// past midnight.
+pub(super) fn valley_period(text: &str) -> Result<ValleyPeriod, String> {
+    let refusal = || format!("is {text:?} and must be like \"23:00-07:00\", from 00:00 to 24:00");
+    let (from, to) = text.split_once('-').ok_or_else(refusal)?;
+    let from_minute = minute_of_day(from).filter(|&minute| minute < DAY_MIN).ok_or_else(refusal)?;
+    let to_minute = minute_of_day(to).ok_or_else(refusal)?;
+    let to_minute = if to_minute == 0 { DAY_MIN } else { to_minute };
+    if from_minute == to_minute {
+        return Err(format!("is {text:?} and covers nothing"));
     }
-
-    /// Whether a minute after midnight lies in it.
-    #[must_use]
-    pub const fn contains(self, minute: u16) -> bool {
-        if self.start_min < self.end_min {
-            self.start_min <= minute && minute < self.end_min
-        } else {
-            self.start_min <= minute || minute < self.end_min
-        }
-    }
+    Ok(ValleyPeriod { province: None, months: Vec::new(), from_minute, to_minute })
 }
 
 fn minute_of_day(text: &str) -> Option<u16> {
@@ -401,10 +340,15 @@ pub(super) fn absolute(text: &str) -> Result<Option<PathBuf>, String> {
 }
 
 /// A civil date, `YYYY-MM-DD`.
-pub(super) fn date(text: &str) -> Result<Date, String> {
+pub(super) fn date(text: &str) -> Result<CivilDay, String> {
     let plain = text.len() == 10;
     let parsed = text.parse::<Date>().ok().filter(|_| plain);
-    parsed.ok_or_else(|| format!("is {text:?} and must be a date like \"2027-12-31\""))
+    let day = |date: Date| CivilDay {
+        year: i32::from(date.year()),
+        month: date.month().unsigned_abs(),
+        day: date.day().unsigned_abs(),
+    };
+    parsed.map(day).ok_or_else(|| format!("is {text:?} and must be a date like \"2027-12-31\""))
 }
 
 /// A time zone by its IANA name.

@@ -14,19 +14,19 @@ mod service;
 mod written;
 
 pub mod reference;
+pub mod tariff;
 
 use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 
+use chargetally_core::safety::Thresholds;
 use config::{Map, Value};
 
-pub use alarms::{Alarms, WarnAlarm};
 pub use meant::{
-    BrokerUrl, DayPeriod, DialectName, FileRef, Level, LogFormat, Millis, Protocol, Secret, TopicRoot, WindowName,
-    credentials_directory,
+    BrokerUrl, DialectName, FileRef, LogFormat, Millis, Protocol, Secret, credentials_directory, level, window,
 };
-pub use policy::{Baseline, Reference, Targets};
+pub use policy::{Baseline, Indicators, Reference, Targets};
 pub use reader::{Entry, Problem};
 pub use service::{Limits, Mqtt, Publish, Retention, Run, SOURCES_MAX, Source, State, Time};
 
@@ -46,7 +46,9 @@ pub struct Settings {
     /// The bounds of every table that grows with the input.
     pub limits: Limits,
     /// When a measured value is worth a warning or an alarm.
-    pub alarms: Alarms,
+    pub alarms: Thresholds,
+    /// How indicators are computed and graded.
+    pub indicators: Indicators,
     /// What policy wants to be reached.
     pub targets: Targets,
     /// Where the count towards the targets starts.
@@ -107,6 +109,7 @@ fn read(values: Map<String, Value>, problems: Vec<Problem>) -> Result<Loaded, Se
         time: reader.table("time", service::time),
         limits: reader.table("limits", service::limits),
         alarms: reader.table("alarms", alarms::alarms),
+        indicators: reader.table("indicators", policy::indicators),
         targets: reader.table("targets", policy::targets),
         baseline: reader.table("baseline", policy::baseline),
         reference: reader.table("reference", policy::reference),
@@ -135,6 +138,10 @@ impl Settings {
             if source.root.overlaps(&self.publish.root) {
                 refuse("root", "overlaps publish.root: the daemon would read what it writes".to_owned());
             }
+        }
+        if self.targets.date <= self.baseline.date {
+            let what = "is not after baseline.date: there would be no time to reach anything".to_owned();
+            reader.refuse("[targets]", 0, "date", "targets.date", what);
         }
         let late_limit = self.time.late_limit;
         for (key, retention) in self.state.retention.by_key() {
@@ -167,8 +174,24 @@ impl Settings {
             check("[mqtt]", key, opened.and_then(Result::err));
         }
         let reference = &self.reference;
+        let mut wrong_tables = Vec::new();
         for (key, path) in [("regions_csv", &reference.regions_csv), ("valley_csv", &reference.valley_csv)] {
-            check("[reference]", key, path.as_ref().and_then(|path| File::open(path).err()));
+            let Some(path) = path else { continue };
+            let opened = File::open(path);
+            if opened.is_ok() {
+                let read = if key == "regions_csv" {
+                    reference::read(path).map(drop).map_err(|error| error.to_string())
+                } else {
+                    tariff::read(path).map(drop).map_err(|error| error.to_string())
+                };
+                wrong_tables.extend(read.err().map(|what| (key, what)));
+            }
+            check("[reference]", key, opened.err());
+        }
+        for (key, what) in wrong_tables {
+            let entry = entries.iter().find(|entry| entry.header == "[reference]" && entry.key == key);
+            let at = entry.and_then(|entry| entry.at.as_deref());
+            problems.push(Problem::new(at, &format!("reference.{key}"), what));
         }
         if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
     }

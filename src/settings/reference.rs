@@ -263,7 +263,7 @@ fn at(line: u64, column: Option<usize>, problem: Problem) -> ReferenceError {
 }
 
 /// The line that a row begins on. The reader's own position lies before the remarks and empty lines that it skipped.
-fn line_of(text: &str, row: &csv::StringRecord) -> u64 {
+pub(super) fn line_of(text: &str, row: &csv::StringRecord) -> u64 {
     let Some(position) = row.position() else { return 1 };
     let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();
     let skipped = rest.lines().take_while(|line| line.is_empty() || line.starts_with('#')).count();

@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
+use chargetally_core::scope::Level;
+use chargetally_core::window::WindowKind;
 use jiff::tz::TimeZone;
 
 use super::meant::{
-    BrokerUrl, DialectName, FileRef, Level, LogFormat, Millis, Protocol, TopicRoot, WindowName, absolute, name,
-    optional_name, zone,
+    BrokerUrl, DialectName, FileRef, LogFormat, Millis, Protocol, absolute, level, name, optional_name, root, window,
+    zone,
 };
 use super::reader::Section;
+use crate::topic::Root;
 
 /// Sources at most.
 pub const SOURCES_MAX: usize = 32;
@@ -93,7 +96,7 @@ pub struct Source {
     /// How its payloads are written.
     pub dialect: DialectName,
     /// The root of its topics.
-    pub root: TopicRoot,
+    pub root: Root,
     /// QoS of the subscription, 0 to 2.
     pub qos: u8,
     /// How long a sample speaks for its connector.
@@ -108,7 +111,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
     let source = Source {
         name: t.text("name", "native", |text| name(text, 64)),
         dialect: t.text("dialect", "native", str::parse),
-        root: t.text("root", "ev/v1", TopicRoot::parse),
+        root: t.text("root", "ev/v1", root),
         qos: t.count("qos", 1, 0..=2),
         hold: t.span("hold_s", 180, 1..=DAY_S, SECOND_MS),
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
@@ -126,11 +129,11 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Publish {
     /// The root of the topics that are written.
-    pub root: TopicRoot,
+    pub root: Root,
     /// What summaries are about.
     pub levels: Vec<Level>,
     /// Which windows summaries cover.
-    pub windows: Vec<WindowName>,
+    pub windows: Vec<WindowKind>,
     /// How long after its end a window waits for what is on its way.
     pub grace: Millis,
     /// A window is published again at most this often.
@@ -144,12 +147,12 @@ pub struct Publish {
 }
 
 pub(super) fn publish(t: &mut Section<'_>) -> Publish {
-    let levels = ["nation", "province", "city", "county", "operator", "station"];
-    let windows = ["1m", "15m", "1h", "1d", "1mo"];
+    let levels = Level::ALL.map(Level::name);
+    let windows = WindowKind::ALL.map(WindowKind::name);
     Publish {
-        root: t.text("root", "chargetally/v1", TopicRoot::parse),
-        levels: t.list("levels", &levels, levels.len(), str::parse),
-        windows: t.list("windows", &windows, windows.len(), str::parse),
+        root: t.text("root", "chargetally/v1", root),
+        levels: t.list("levels", &levels, levels.len(), level),
+        windows: t.list("windows", &windows, windows.len(), window),
         grace: t.span("grace_s", 30, 0..=3_600, SECOND_MS),
         revise_every: t.span("revise_every_s", 60, 1..=DAY_S, SECOND_MS),
         outbox_entries: t.count("outbox_entries", 100_000, 100..=10_000_000),
@@ -194,26 +197,35 @@ pub struct Limits {
     pub payload_depth: usize,
     /// Entries of an array in a payload.
     pub array_length: usize,
-    /// Sessions that have started and not stopped.
-    pub sessions_open: usize,
-    /// Gaps that are remembered per connector. Part of what the figures mean, and so not to be changed.
-    pub gaps: usize,
-    /// Sessions and alarms per connector that are remembered to know a repetition.
+    /// Bytes of any other text in a payload.
+    pub text_length: usize,
+    /// Pieces of equipment of one station.
+    pub equipment_per_station: usize,
+    /// Event times of accepted samples that are remembered per connector, to know a repetition.
     pub duplicate_memory: usize,
+    /// Sessions that are remembered per connector.
+    pub sessions_per_connector: usize,
+    /// Minutes that are remembered of connectors that no registration names yet, so that one can claim them later.
+    pub unclaimed_tallies: usize,
+    /// Alarms that stand at once.
+    pub open_alarms: usize,
 }
 
 pub(super) fn limits(t: &mut Section<'_>) -> Limits {
     let limits = Limits {
-        stations: t.count("stations", 200_000, 1..=10_000_000),
-        connectors: t.count("connectors", 2_000_000, 1..=100_000_000),
+        stations: t.count("stations", 1_000_000, 1..=10_000_000),
+        connectors: t.count("connectors", 10_000_000, 1..=100_000_000),
         connectors_per_station: t.count("connectors_per_station", 1_000, 1..=100_000),
-        unregistered_stations: t.count("unregistered_stations", 20_000, 0..=10_000_000),
+        unregistered_stations: t.count("unregistered_stations", 10_000, 0..=10_000_000),
         id_length: t.count("id_length", 64, 8..=255),
         payload_depth: t.count("payload_depth", 16, 4..=64),
-        array_length: t.count("array_length", 10_000, 1..=1_000_000),
-        sessions_open: t.count("sessions_open", 2_000_000, 1..=100_000_000),
-        gaps: t.count("gaps", 8, 8..=8),
+        array_length: t.count("array_length", 2_000, 1..=1_000_000),
+        text_length: t.count("text_length", 1_024, 64..=65_536),
+        equipment_per_station: t.count("equipment_per_station", 512, 1..=100_000),
         duplicate_memory: t.count("duplicate_memory", 128, 8..=65_536),
+        sessions_per_connector: t.count("sessions_per_connector", 8, 1..=1_024),
+        unclaimed_tallies: t.count("unclaimed_tallies", 200_000, 0..=100_000_000),
+        open_alarms: t.count("open_alarms", 100_000, 1..=100_000_000),
     };
     if limits.connectors_per_station > limits.connectors {
         t.refuse("connectors_per_station", "is more than connectors".to_owned());
@@ -260,13 +272,13 @@ impl Retention {
 
     /// How long summaries of this window are kept.
     #[must_use]
-    pub const fn of(self, window: WindowName) -> Millis {
+    pub const fn of(self, window: WindowKind) -> Millis {
         match window {
-            WindowName::Minute => self.minute,
-            WindowName::Quarter => self.quarter,
-            WindowName::Hour => self.hour,
-            WindowName::Day => self.day,
-            WindowName::Month => self.month,
+            WindowKind::Minute => self.minute,
+            WindowKind::Quarter => self.quarter,
+            WindowKind::Hour => self.hour,
+            WindowKind::Day => self.day,
+            WindowKind::Month => self.month,
         }
     }
 }

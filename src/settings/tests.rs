@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use chargetally_core::rollup::Tariff;
+use chargetally_core::scope::Level;
+use chargetally_core::window::WindowKind;
 use proptest::prelude::*;
 
+use super::meant::{root, valley_period};
 use super::*;
 
 /// The problems of one file with this text, each without the file's path.
@@ -51,9 +55,8 @@ fn nothing_written_means_the_defaults() {
     assert_eq!(settings.sources[0].hold.as_duration(), std::time::Duration::from_secs(180));
     assert_eq!(settings.time.late_limit.as_ms(), 72 * 3_600_000);
     assert_eq!(settings.publish.levels, Level::ALL);
-    assert_eq!(settings.publish.windows, WindowName::ALL);
-    assert_eq!(settings.alarms.soc_jump_bp, WarnAlarm { warn: 500, alarm: 1_500 });
-    assert_eq!(settings.alarms.cell_mv, WarnAlarm { warn: 4_330, alarm: 4_350 });
+    assert_eq!(settings.publish.windows, WindowKind::ALL);
+    assert_eq!(settings.alarms.contradiction(), None);
 }
 
 #[test]
@@ -132,11 +135,10 @@ fn an_absurd_value_is_refused_with_what_would_be_right() {
     check("[mqtt]\nkeep_alive_s = 0", &["2: mqtt.keep_alive_s: is 0 and must be from 1 to 3600"]);
     check("[mqtt]\nreceive_maximum = 65536", &["2: mqtt.receive_maximum: is 65536 and must be from 1 to 65535"]);
     check("[limits]\nstations = -1", &["2: limits.stations: is -1 and must be from 1 to 10000000"]);
-    check("[limits]\ngaps = 16", &["2: limits.gaps: is 16 and must be from 8 to 8"]);
     check("[limits]\nstations = 99999999999999999999", &["2: limits.stations: does not fit into 64 bits"]);
     check("[targets]\nvalley_share_min = 60", &["2: targets.valley_share_min: is 60 and must be from 0 to 1"]);
     check("[targets]\nvalley_share_min = nan", &["2: targets.valley_share_min: is NaN and must be from 0 to 1"]);
-    check("[alarms]\nhysteresis_pct = inf", &["2: alarms.hysteresis_pct: is inf and must be from 0 to 50"]);
+    check("[alarms]\nhysteresis_pct = inf", &["2: alarms.hysteresis_pct: is inf and must be from 0.1 to 50"]);
     check("[mqtt]\nprotocol = '4'", &["2: mqtt.protocol: is \"4\" and must be one of auto 5 3.1.1"]);
     check(
         "[publish]\nlevels = [\n  'nation',\n  'town',\n]",
@@ -166,6 +168,11 @@ fn values_that_do_not_go_together_are_refused() {
     check("[mqtt]\nurl = 'mqtts://h'\ncert_file = '/c'", &["3: mqtt.cert_file: is set without key_file"]);
     check("[mqtt]\nca_file = '/c'", &["2: mqtt.ca_file: is set, and url is not mqtts://"]);
     check("[mqtt]\nsession_expiry_s = 0", &["2: mqtt.session_expiry_s: is 0, and persistent_session is true"]);
+    check("[alarms]\ncell_warn_v = 0", &["2: alarms.cell_warn_v: must be at least 0.001"]);
+    check(
+        "[indicators]\nsafety_general_above = 0.5",
+        &["2: indicators.safety_general_above: must be below safety_serious_above"],
+    );
     check("[alarms]\nbattery_temp_warn_c = 70", &["2: alarms.battery_temp_warn_c: must be below battery_temp_alarm_c"]);
     check(
         "[alarms]\ninsulation_warn_ohm_per_v = 50",
@@ -191,6 +198,10 @@ fn values_that_do_not_go_together_are_refused() {
     check(
         "[state]\nretention_1m_days = 2",
         &["2: state.retention_1m_days: is shorter than time.late_limit_h: late messages could not be counted"],
+    );
+    check(
+        "[targets]\ndate = '2025-12-31'",
+        &["2: targets.date: is not after baseline.date: there would be no time to reach anything"],
     );
     check("[limits]\nconnectors = 10", &["2: limits.connectors_per_station: is more than connectors"]);
 }
@@ -329,6 +340,13 @@ fn the_files_that_settings_name_are_opened_when_asked_for() {
     let missing = "cannot be read: No such file or directory (os error 2)";
     let expected = format!("{0}:3: mqtt.ca_file: {missing}\n{0}:5: reference.regions_csv: {missing}", path.display());
     assert_eq!(error.to_string(), expected);
+    let valley = directory.path().join("valley.csv");
+    fs::write(&valley, "province,months,from,to\n99,,23:00,07:00\n").expect("written");
+    fs::write(&path, format!("[reference]\nvalley_csv = '{}'\n", valley.display())).expect("written");
+    let loaded = load(std::slice::from_ref(&path)).expect("well-formed");
+    let error = loaded.settings.check_files(&loaded.entries).expect_err("no such province").to_string();
+    let place = format!("{}:2: reference.valley_csv: {}, line 2, column province", path.display(), valley.display());
+    assert!(error.starts_with(&place), "{error}");
     let defaults = load(&[]).expect("defaults");
     assert_eq!(defaults.settings.check_files(&defaults.entries), Ok(()));
 }
@@ -362,24 +380,26 @@ fn urls_of_brokers_are_read_in_all_their_forms() {
 
 #[test]
 fn valley_periods_may_pass_midnight() {
-    let night = DayPeriod::parse("23:00-07:00").expect("a period");
-    assert_eq!([1379, 1380, 0, 419, 420].map(|minute| night.contains(minute)), [false, true, true, true, false]);
-    let evening = DayPeriod::parse("22:00-24:00").expect("a period");
-    assert_eq!((evening.start_min, evening.end_min), (1320, 1440));
-    assert_eq!(DayPeriod::parse("22:00-00:00"), Ok(evening));
+    let night = valley_period("23:00-07:00").expect("a period");
+    let tariff = Tariff::new(vec![night]);
+    let valley = [1379, 1380, 0, 419, 420].map(|minute| tariff.is_valley(53, 1, minute));
+    assert_eq!(valley, [false, true, true, true, false].map(Some));
+    let evening = valley_period("22:00-24:00").expect("a period");
+    assert_eq!((evening.from_minute, evening.to_minute), (1320, 1440));
+    assert_eq!(valley_period("22:00-00:00"), Ok(evening));
     for wrong in ["", "23:00", "24:00-01:00", "07:00-07:00", "7:00-8:00", "07:60-08:00", "07:00-25:00", "+7:00-08:00"] {
-        assert!(DayPeriod::parse(wrong).is_err(), "{wrong}");
+        assert!(valley_period(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
 fn roots_overlap_where_one_holds_the_other() {
-    let root = |text: &str| TopicRoot::parse(text).expect("a root");
-    assert!(root("ev/v1").overlaps(&root("ev/v1")));
-    assert!(root("ev").overlaps(&root("ev/v1")) && root("ev/v1").overlaps(&root("ev")));
-    assert!(!root("ev/v1").overlaps(&root("ev/v10")) && !root("a").overlaps(&root("b")));
+    let parsed = |text: &str| root(text).expect("a root");
+    assert!(parsed("ev/v1").overlaps(&parsed("ev/v1")));
+    assert!(parsed("ev").overlaps(&parsed("ev/v1")) && parsed("ev/v1").overlaps(&parsed("ev")));
+    assert!(!parsed("ev/v1").overlaps(&parsed("ev/v10")) && !parsed("a").overlaps(&parsed("b")));
     for wrong in ["", "/a", "a/", "a//b", "a/+", "#", "$SYS", "a\u{0}b"] {
-        assert!(TopicRoot::parse(wrong).is_err(), "{wrong:?}");
+        assert!(root(wrong).is_err(), "{wrong:?}");
     }
 }
 

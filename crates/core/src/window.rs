@@ -123,7 +123,8 @@ impl Calendar {
     }
 
     /// The point at which a civil day (days since the Unix epoch) begins, ms.
-    fn day_start_ms(&self, day: i64) -> i64 {
+    #[must_use]
+    pub fn day_start_ms(&self, day: i64) -> i64 {
         let local = day * MS_PER_DAY;
         // The offset that holds at the answer is what counts; one more round settles it around a transition.
         let guess = local - self.offset_ms(local);

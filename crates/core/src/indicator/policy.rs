@@ -168,7 +168,7 @@ impl Default for Policy {
             version: "default".into(),
             minimums: Minimums::default(),
             unavailable_is_planned: true,
-            expected_interval_ms: Some(60_000),
+            expected_interval_ms: None,
             plan: Plan::default(),
             national_facilities: 20_092_000,
             availability_min: 0.98,
