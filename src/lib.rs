@@ -5,6 +5,7 @@ pub mod batch;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+pub mod daemon;
 pub mod dialect;
 pub mod engine;
 pub mod error;

@@ -7,6 +7,7 @@ pub mod args;
 mod check;
 mod generate;
 pub mod indicators;
+mod run;
 pub mod simulate;
 
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ Exit codes:
 /// The commands. Each has its arguments in [`args`] and a line in [`Command::run`].
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the daemon: subscribe, aggregate, publish.
+    Run(args::Run),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -54,6 +57,7 @@ pub enum Command {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Run(args) => run::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),

@@ -97,7 +97,7 @@ pub struct Source {
     pub dialect: DialectName,
     /// The root of its topics.
     pub root: Root,
-    /// QoS of the subscription, 0 to 2.
+    /// QoS of the subscription, 0 or 1.
     pub qos: u8,
     /// How long a sample speaks for its connector.
     pub hold: Millis,
@@ -112,7 +112,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         name: t.text("name", "native", |text| name(text, 64)),
         dialect: t.text("dialect", "native", str::parse),
         root: t.text("root", "ev/v1", root),
-        qos: t.count("qos", 1, 0..=2),
+        qos: t.count("qos", 1, 0..=1),
         hold: t.span("hold_s", 180, 1..=DAY_S, SECOND_MS),
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
             .filter(|interval| interval.as_ms() > 0),

@@ -1,0 +1,134 @@
+//! The daemon: messages come from the broker, go through the engine, and summaries and alarms go back. One thread
+//! drives the engine; the connections live on a runtime of their own, so that closing a window never keeps a socket
+//! waiting. Nothing here computes a figure.
+
+mod driver;
+mod outgoing;
+mod stop;
+
+pub use stop::Stop;
+
+use std::fmt;
+use std::io;
+
+use chargetally_core::time::ArrivalTime;
+use tracing::info;
+
+use crate::engine::{Engine, WorkerGone};
+use crate::mqtt::Clock;
+use crate::notify::Notifier;
+use crate::publish::egress;
+use crate::settings::Settings;
+use crate::settings::reference::ReferenceError;
+use crate::settings::tariff::TariffError;
+use crate::{ingest, setup};
+use driver::Driver;
+use outgoing::Outgoing;
+
+/// What the daemon needs from the outside, which tests and the demo replace.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The wall clock, ms since the Unix epoch.
+    pub clock: Clock,
+    /// The service manager.
+    pub notifier: Notifier,
+    /// How often the driver looks at the clock where nothing arrives, ms of real time.
+    pub tick_ms: u64,
+}
+
+impl Surroundings {
+    /// The real clock, and the service manager that started us, if one did.
+    #[must_use]
+    pub fn real() -> Self {
+        Self { clock: crate::clock::wall_ms, notifier: Notifier::from_environment(), tick_ms: 500 }
+    }
+}
+
+/// Why the daemon could not start or go on.
+#[derive(Debug)]
+pub enum DaemonError {
+    /// A table of regions that the settings name has a fault.
+    Reference(ReferenceError),
+    /// A table of valley periods that the settings name has a fault.
+    Tariff(TariffError),
+    /// A secret that the settings name cannot be read.
+    Secret(io::Error),
+    /// The system gives no threads or no runtime.
+    Start(io::Error),
+    /// A connection cannot work with these settings.
+    Connection(String),
+    /// A bug.
+    Worker(WorkerGone),
+}
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(_) => f.write_str("the table of regions (reference.regions_csv) cannot be used"),
+            Self::Tariff(_) => f.write_str("the table of valley periods (reference.valley_csv) cannot be used"),
+            Self::Secret(_) => f.write_str("the password (mqtt.password_file) cannot be read"),
+            Self::Start(_) => f.write_str("the daemon cannot be started"),
+            Self::Connection(why) => write!(f, "the broker cannot be used with these settings: {why}"),
+            Self::Worker(_) => f.write_str("the daemon has failed by a bug of this program"),
+        }
+    }
+}
+
+impl std::error::Error for DaemonError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Reference(error) => Some(error),
+            Self::Tariff(error) => Some(error),
+            Self::Secret(error) | Self::Start(error) => Some(error),
+            Self::Connection(_) => None,
+            Self::Worker(error) => Some(error),
+        }
+    }
+}
+
+impl From<WorkerGone> for DaemonError {
+    fn from(error: WorkerGone) -> Self {
+        Self::Worker(error)
+    }
+}
+
+/// Runs the daemon until it is asked to stop.
+///
+/// # Errors
+/// Where it cannot start, or cannot go on. A broker that is away is no error: it is waited for.
+pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Result<(), DaemonError> {
+    let tables = setup::reference(settings).map_err(DaemonError::Reference)?;
+    let config = setup::engine(settings, false).map_err(DaemonError::Tariff)?;
+    let password = setup::password(settings).map_err(DaemonError::Secret)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("connections")
+        .enable_all()
+        .build()
+        .map_err(DaemonError::Start)?;
+
+    let now = ArrivalTime::from_ms((surroundings.clock)());
+    let mut assembler = setup::assembler(settings, &tables);
+    assembler.first = now;
+    let dialects = config.dialects.clone();
+    let calendar = config.rollup.calendar.clone();
+    let workers = config.workers;
+    let mut engine = Engine::start(config, now).map_err(DaemonError::Start)?;
+
+    let entered = runtime.enter();
+    let egress = egress::spawn(setup::egress(settings, password.clone()), surroundings.clock);
+    let ingest = ingest::spawn(setup::ingest(settings, password, &dialects), surroundings.clock);
+    drop(entered);
+    info!(broker = %settings.mqtt.url, sources = dialects.len(), workers, "started");
+
+    let outgoing = Outgoing::new(settings.publish.root.clone(), egress.publisher.clone());
+    let speaker = outgoing.speak(engine.take_notices(), calendar).map_err(DaemonError::Start)?;
+    let mut driver = Driver::new(engine, dialects, assembler, outgoing, egress, ingest, surroundings);
+    let outcome = runtime.block_on(driver.run(stop));
+    let left = runtime.block_on(driver.end());
+    // The speaker ends with the engine; it can only have panicked, which has been reported.
+    let _panicked = speaker.join();
+    runtime.shutdown_background();
+    info!(unsent = left, "stopped");
+    outcome
+}

@@ -1,0 +1,140 @@
+//! What the daemon says: summaries, alarms and samples of refused input, each to its topic. Saying never waits.
+
+use std::io;
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use chargetally_core::safety::Origins;
+use chargetally_core::shard::AlarmEvent;
+use chargetally_core::time::EventTime;
+use chargetally_core::window::{Calendar, Window, WindowKind};
+use serde::Serialize;
+
+use crate::engine::{Notice, RejectedSample};
+use crate::publish::assemble::Assembled;
+use crate::publish::egress::Publisher;
+use crate::publish::outbox::{Entry, Priority};
+use crate::publish::record::{ALARM_SCHEMA, Alarm, AlarmRecord, Origin, REJECTED_SCHEMA, RejectedRecord};
+use crate::publish::summary::SCHEMA as SUMMARY_SCHEMA;
+use crate::topic::{OutTopic, Root};
+
+/// Where the daemon's words go.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    root: Root,
+    publisher: Publisher,
+}
+
+/// How long a broker need keep a summary, s: as long as anybody would take it for the present one.
+const fn expiry_s(kind: WindowKind) -> u32 {
+    match kind {
+        WindowKind::Minute => 3_600,
+        WindowKind::Quarter => 6 * 3_600,
+        WindowKind::Hour => 2 * 86_400,
+        WindowKind::Day => 40 * 86_400,
+        WindowKind::Month => 400 * 86_400,
+    }
+}
+
+impl Outgoing {
+    pub(super) fn new(root: Root, publisher: Publisher) -> Self {
+        Self { root, publisher }
+    }
+
+    /// Gives out a summary, retained.
+    pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>) {
+        let topic = self.root.format_out(&OutTopic::Summary { window: window.kind, scope: assembled.scope });
+        self.publisher.publish(Entry {
+            topic,
+            payload: assembled.payload.into(),
+            retain: true,
+            priority: Priority::Routine,
+            expiry_s: Some(expiry_s(window.kind)),
+            schema: SUMMARY_SCHEMA.to_owned(),
+        });
+    }
+
+    /// Gives out an alarm: retained while it stands. What ends is said once, and its topic is cleared.
+    fn alarm(&self, event: &AlarmEvent, calendar: &Calendar) {
+        let AlarmEvent { operator, station, connector, province, change } = event;
+        let topic = self.root.format_out(&OutTopic::Alarm {
+            province: *province,
+            operator,
+            station,
+            connector: connector.as_deref(),
+            class: change.key.class,
+        });
+        let record = AlarmRecord::new(
+            &Alarm {
+                class: change.key.class,
+                level: change.level,
+                since: change.since,
+                cleared_at: cleared_at(event),
+                origin: origin(change.origins),
+                value: change.value,
+                threshold: change.threshold,
+                code: change.code.as_deref(),
+                note: change.note.as_deref(),
+                province: *province,
+                operator,
+                station,
+                connector: connector.as_deref(),
+                at: change.at,
+            },
+            calendar,
+        );
+        self.say(topic.clone(), &record, change.raised, Priority::Alarm, ALARM_SCHEMA);
+        if !change.raised {
+            self.publisher.publish(Entry {
+                topic,
+                payload: Bytes::new(),
+                retain: true,
+                priority: Priority::Alarm,
+                expiry_s: None,
+                schema: ALARM_SCHEMA.to_owned(),
+            });
+        }
+    }
+
+    fn rejected(&self, sample: &RejectedSample, calendar: &Calendar) {
+        let RejectedSample { arrival, reject, topic, payload, count } = sample;
+        let record = RejectedRecord::new(*arrival, calendar, reject.reason.name(), topic, payload, *count);
+        self.say(self.root.format_out(&OutTopic::Rejected), &record, false, Priority::Routine, REJECTED_SCHEMA);
+    }
+
+    fn say(&self, topic: String, record: &impl Serialize, retain: bool, priority: Priority, schema: &str) {
+        // These records hold strings and numbers only; there is nothing in them that cannot be written.
+        let Ok(payload) = serde_json::to_vec(record) else { return };
+        self.publisher.publish(Entry {
+            topic,
+            payload: payload.into(),
+            retain,
+            priority,
+            expiry_s: None,
+            schema: schema.to_owned(),
+        });
+    }
+
+    /// Starts the thread that gives out what workers say, at once and beside everything else. It ends with the engine.
+    pub(super) fn speak(&self, notices: Option<Receiver<Notice>>, calendar: Calendar) -> io::Result<JoinHandle<()>> {
+        let outgoing = self.clone();
+        std::thread::Builder::new().name("speaker".to_owned()).spawn(move || {
+            for notice in notices.iter().flatten() {
+                match notice {
+                    Notice::Alarm(event) => outgoing.alarm(&event, &calendar),
+                    Notice::Rejected(sample) => outgoing.rejected(&sample, &calendar),
+                }
+            }
+        })
+    }
+}
+
+fn cleared_at(event: &AlarmEvent) -> Option<EventTime> {
+    (!event.change.raised).then_some(event.change.at)
+}
+
+/// What the station says itself goes before what was derived here.
+fn origin(origins: Origins) -> Origin {
+    if origins.given { Origin::Given } else { Origin::Derived }
+}
