@@ -363,5 +363,7 @@ impl AlarmBook {
     }
 }
 
+mod pack;
+
 #[cfg(test)]
 mod tests;
