@@ -447,17 +447,7 @@ impl<T: Pack> Pack for Named<T> {
     }
 }
 
-pack_enum!(State {
-    Charging,
-    Discharging,
-    Occupied,
-    Reserved,
-    Available,
-    Faulted,
-    Unavailable,
-    Offline,
-    Unobserved
-});
+pack_enum!(State { Charging, Discharging, Occupied, Reserved, Available, Faulted, Unavailable, Offline, Unobserved });
 pack_enum!(Level { Personal, Equipment, Notice });
 pack_enum!(Access { Public, Dedicated, Private });
 pack_enum!(Setting { Urban, Rural });

@@ -2,11 +2,15 @@
 //! and scope that it belongs to; windows whose end has been closed are given out, and again when late data changes
 //! them. Sums only: whatever the order of changes, the last revision is the same.
 
+mod code;
 mod names;
+mod pack;
 mod publish;
 mod tariff;
 
+pub use code::ScopeCode;
 pub use names::Names;
+pub use pack::WindowMeta;
 pub use publish::{CensusBook, Figures, PartFigures, Publication};
 pub use tariff::{Tariff, ValleyPeriod};
 
@@ -67,6 +71,8 @@ pub struct Record {
     dirty: bool,
     /// Whether energy was taken back, so that the peaks have to be found anew.
     peaks_stale: bool,
+    /// Whether it differs from what was saved of it last.
+    unsaved: bool,
 }
 
 /// One window of all scopes.
@@ -81,6 +87,8 @@ struct WindowBook {
     dirty: bool,
     /// It was kept no longer and came back without its content: what stands here is not the whole.
     incomplete: bool,
+    /// Whether it differs, or any of its records, from what was saved of it last.
+    unsaved: bool,
 }
 
 /// Changes of base buckets by scope, not yet added to the windows.
@@ -109,7 +117,7 @@ impl Record {
         snapshot: Option<Snapshot>,
         revision: Option<u32>,
     ) -> Self {
-        Self { tally, minute_peak, quarter_peak, snapshot, revision, dirty: false, peaks_stale: false }
+        Self { tally, minute_peak, quarter_peak, snapshot, revision, dirty: false, peaks_stale: false, unsaved: true }
     }
 }
 
@@ -231,7 +239,7 @@ impl Rollup {
 
     /// Gives back a window that was kept no longer; `complete` says that these are all its records.
     pub fn restore(&mut self, window: Window, records: Vec<(Scope, Record)>, complete: bool) {
-        let mut book = WindowBook { incomplete: !complete, ..WindowBook::default() };
+        let mut book = WindowBook { incomplete: !complete, unsaved: true, ..WindowBook::default() };
         for (scope, record) in records {
             if let (Scope::Station(station), true) = (scope, record.tally.full_ms != 0) {
                 book.full_ms.insert(station, record.tally.full_ms);
@@ -254,6 +262,7 @@ impl Rollup {
                 let window = self.config.calendar.window(kind, bucket);
                 if let Some(book) = self.windows.get_mut(&(kind, window.start)) {
                     *book.full_ms.entry(station).or_default() += full_ms;
+                    book.unsaved = true;
                 }
             }
         }
@@ -273,6 +282,7 @@ impl Rollup {
                 .entry((kind, window.start))
                 .or_insert_with(|| WindowBook { incomplete: !kept, ..WindowBook::default() });
             book.dirty = true;
+            book.unsaved = true;
             self.lost_changes += u64::from(book.incomplete);
             for (&scope, tally) in scopes {
                 if !keeps(&self.config.levels, kind, scope) {
@@ -281,6 +291,7 @@ impl Rollup {
                 let record = book.records.entry(scope).or_default();
                 record.tally.merge(tally);
                 record.dirty = true;
+                record.unsaved = true;
                 record.peaks_stale |= tally.import_j < 0;
                 if kind == WindowKind::Minute {
                     minutes.insert(scope, record.tally.import_j);

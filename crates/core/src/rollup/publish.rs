@@ -142,7 +142,9 @@ impl Rollup {
     pub fn keep_snapshot(&mut self, window: Window, seen: &CensusBook) {
         let Some(book) = self.windows.get_mut(&(window.kind, window.start)) else { return };
         book.shown = true;
+        book.unsaved = true;
         for (scope, record) in &mut book.records {
+            record.unsaved |= record.snapshot.is_none();
             record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
         }
     }
@@ -185,11 +187,13 @@ impl Rollup {
         let Some(book) = self.windows.get_mut(&key) else { return };
         book.published_at_ms = Some(now_ms);
         book.dirty = false;
+        book.unsaved = true;
         let mut changed = Vec::new();
         for (&scope, record) in &mut book.records {
             if !std::mem::take(&mut record.dirty) {
                 continue;
             }
+            record.unsaved = true;
             // What has no time in service and was never given out is nobody's figure.
             if record.tally.service_ms() == 0 && record.revision.is_none() {
                 continue;

@@ -65,6 +65,7 @@ impl Shard {
                 let (timeline, mut desk) = self.desk(index, SourceIndex::default());
                 timeline.settle(from, until, &mut desk);
             }
+            self.dirty.take_turns(from, until, self.stations.len());
             self.closed = until;
             self.forget_before(until);
         }
@@ -110,7 +111,7 @@ impl Shard {
 
     /// Adds to the changes what follows from all connectors of a station together: whether it was open, and whether
     /// every working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets).
-    fn judge_station_minutes(&mut self, changes: &mut [Change]) {
+    pub(super) fn judge_station_minutes(&mut self, changes: &mut [Change]) {
         let mut at = 0;
         let mut gained: Vec<(u32, Minute, usize)> = Vec::new();
         while at < changes.len() {
