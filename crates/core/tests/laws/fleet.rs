@@ -92,7 +92,8 @@ impl Step {
         Some(match &self.word {
             Word::Sample { status, power_w, register, demand_w, vitals } => {
                 // A register that mostly runs forward with time, at 30 kW or so.
-                let import_j = register.map(|offset_j| (at.ms() - super::BEGIN_MS + 90 * 3_600_000) * 30 + offset_j);
+                let import_j =
+                    register.map(|offset_j| (at.ms() - crate::house::BEGIN_MS + 90 * 3_600_000) * 30 + offset_j);
                 let sample = Sample {
                     at,
                     status: *status,
@@ -166,7 +167,8 @@ pub fn steps(count_max: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 1..count_max)
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// One step.
+pub fn step() -> impl Strategy<Value = Step> {
     let after_ms = prop_oneof![4 => 0..20_000_i64, 4 => 20_000..90_000_i64, 1 => 90_000..900_000_i64];
     let behind_ms = prop_oneof![
         6 => 0..2_000_i64,

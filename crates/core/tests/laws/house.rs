@@ -1,25 +1,29 @@
 //! A small house around the core for the tests of its laws: shards, a rollup and a store in memory, driven by arrival
 //! times alone. Everything that comes out is kept by name, so that runs with other numbers can be compared.
 
-pub mod fleet;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::fleet::Step;
+use chargetally_core::census::{Census, Snapshot};
 use chargetally_core::config::{Config, Limits, Source, SourceIndex};
 use chargetally_core::pack::{Pack, Reader};
-use chargetally_core::rollup::{CensusBook, Names, Publication, Record, Rollup, RollupConfig, Tariff, WindowMeta};
-use chargetally_core::scope::{Level, StationIndex};
+use chargetally_core::rollup::{
+    self, CensusBook, Names, Peak, Publication, Record, Rollup, RollupConfig, Tariff, WindowMeta,
+};
+use chargetally_core::scope::{Level, Part, StationIndex};
 use chargetally_core::shard::{AlarmEvent, Shard, packed_key, unpack_remainders};
+use chargetally_core::tally::Tally;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::{Window, WindowKind};
-use fleet::Step;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 
 /// When every run begins, ms: half an hour before a civil day of China and a month end.
 pub const BEGIN_MS: i64 = 1_769_873_400_000;
 
 /// What was given out last, by window and scope.
-pub type Figures = BTreeMap<(Window, &'static str, String), String>;
+pub type Figures = BTreeMap<(Window, &'static str, String), Shown>;
 
 /// What came out of a run.
 #[derive(Debug, Default, PartialEq)]
@@ -30,7 +34,7 @@ pub struct Outcome {
 }
 
 /// What a checkpoint holds.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Store {
     stations: BTreeMap<(String, String), Vec<u8>>,
     remainders: Vec<Vec<u8>>,
@@ -65,6 +69,27 @@ fn rollup_config(config: &Config) -> RollupConfig {
         revise_every_ms: 0,
         tariff: Tariff::default(),
     }
+}
+
+impl Outcome {
+    /// Leaves out what says how things stood at one moment, which comes with the occasion: sums over other windows, as
+    /// of the giving out, and snapshots, as of the first close at which the window was known.
+    pub fn forget_moments(&mut self) {
+        for shown in self.figures.values_mut() {
+            shown.year = None;
+            shown.twelve_months = None;
+            let parts = shown.parts.iter_mut().map(|(_, own)| own);
+            let counties = shown.counties.iter_mut().map(|(_, own)| own);
+            for own in parts.chain(counties).chain([&mut shown.own]) {
+                own.snapshot = Snapshot::default();
+            }
+        }
+    }
+}
+
+/// So many cases, kept nowhere.
+pub fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
 }
 
 impl House {
@@ -230,6 +255,28 @@ impl House {
     }
 }
 
+/// Finds the first difference of two outcomes; revisions count the occasions, which may differ.
+pub fn check_equal(one: &Outcome, other: &Outcome) -> Result<(), TestCaseError> {
+    prop_assert_eq!(&one.alarms, &other.alarms);
+    prop_assert_eq!(&one.standing, &other.standing);
+    prop_assert_eq!(one.figures.keys().collect::<Vec<_>>(), other.figures.keys().collect::<Vec<_>>());
+    for (key, figures) in &one.figures {
+        let theirs = Shown { revision: figures.revision, ..other.figures[key].clone() };
+        if *figures != theirs {
+            return Err(TestCaseError::fail(first_difference(key, figures, &theirs)));
+        }
+    }
+    Ok(())
+}
+
+fn first_difference(key: &(Window, &str, String), one: &Shown, other: &Shown) -> String {
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let differing = one.lines().zip(other.lines()).enumerate().filter(|(_, (one, other))| one != other);
+    let lines: Vec<String> =
+        differing.take(6).map(|(line, (one, other))| format!("{line}: {one} <> {other}")).collect();
+    format!("{key:?}\n{}", lines.join("\n"))
+}
+
 /// Runs all steps with so many shards.
 pub fn run(steps: &[Step], shards: usize) -> Outcome {
     let mut house = House::new(shards);
@@ -244,13 +291,13 @@ fn home_of(operator: &str, station: &str, shards: usize) -> usize {
     digest % shards
 }
 
-pub fn packed<T: Pack>(value: &T) -> Vec<u8> {
+fn packed<T: Pack>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
     value.pack(&mut bytes);
     bytes
 }
 
-pub fn unpacked<T: Pack>(bytes: &[u8]) -> T {
+fn unpacked<T: Pack>(bytes: &[u8]) -> T {
     let mut reader = Reader::new(bytes);
     let value = T::unpack(&mut reader).expect("the store is sound");
     reader.finish().expect("the store is sound");
@@ -266,14 +313,47 @@ fn told(event: &AlarmEvent) -> String {
     format!("{operator}/{station}/{connector:?} {province} {change}")
 }
 
-fn shown(names: &Names, publication: &Publication<'_>, census: &CensusBook) -> String {
-    let Publication { figures, parts, counties, full_stations, highway_stations, year, twelve_months, .. } =
-        publication;
+/// Figures of their own, out of the rollup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Own {
+    tally: Tally,
+    census: Census,
+    snapshot: Snapshot,
+    minute_peak: Peak,
+    quarter_peak: Peak,
+}
+
+/// A publication of its own, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    revision: u32,
+    own: Own,
+    parts: Vec<(Part, Own)>,
+    counties: Vec<(u32, Own)>,
+    full: Vec<(String, i64)>,
+    highway: Vec<(String, Tally)>,
+    year: Option<Tally>,
+    twelve_months: Option<(Tally, u32)>,
+    townships: BTreeSet<u32>,
+}
+
+fn own(figures: &rollup::Figures<'_>) -> Own {
+    let rollup::Figures { tally, census, snapshot, minute_peak, quarter_peak } = *figures;
+    Own { tally: tally.clone(), census: census.clone(), snapshot: snapshot.clone(), minute_peak, quarter_peak }
+}
+
+fn shown(names: &Names, publication: &Publication<'_>, census: &CensusBook) -> Shown {
     let name = |station: StationIndex| format!("{}/{}", names.station(station).operator, names.station(station).id);
-    let full: Vec<_> = full_stations.iter().map(|&(station, full_ms)| (name(station), full_ms)).collect();
-    let highway: Vec<_> = highway_stations.iter().map(|&(station, tally)| (name(station), tally)).collect();
-    format!(
-        "{figures:#?} {parts:#?} {counties:#?} {full:?} {highway:?} {year:?} {twelve_months:?} {:?}",
-        census.townships()
-    )
+    let highway = publication.highway_stations.iter();
+    Shown {
+        revision: publication.revision,
+        own: own(&publication.figures),
+        parts: publication.parts.iter().map(|part| (part.part, own(&part.figures))).collect(),
+        counties: publication.counties.iter().map(|(county, figures)| (*county, own(figures))).collect(),
+        full: publication.full_stations.iter().map(|&(station, full_ms)| (name(station), full_ms)).collect(),
+        highway: highway.map(|&(station, tally)| (name(station), tally.clone())).collect(),
+        year: publication.year.clone(),
+        twelve_months: publication.twelve_months.clone(),
+        townships: census.townships().clone(),
+    }
 }
