@@ -13,6 +13,9 @@ const VERSION: u8 = 1;
 
 pack_fields!(Peak { import_j, start });
 
+/// A station by operator and id, and the time in which it was full, ms.
+pub type FullStation = ((Box<str>, Box<str>), i64);
+
 /// What is known of a window besides its records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WindowMeta {
@@ -25,7 +28,7 @@ pub struct WindowMeta {
     /// Whether it came back without its content.
     pub incomplete: bool,
     /// Time in which stations were full, ms, by operator and station, in order.
-    pub full_ms: Vec<((Box<str>, Box<str>), i64)>,
+    pub full_ms: Vec<FullStation>,
 }
 
 impl Pack for WindowMeta {

@@ -177,7 +177,9 @@ impl Shard {
             return Err(Damaged { what: "station twice" });
         }
         let mut reader = Reader::of_version(block, STATION_VERSION)?;
-        (reader.text()?, reader.text()?);
+        // Its key, once more.
+        reader.text()?;
+        reader.text()?;
         let station = StationBlock::unpack(&mut reader)?;
         check_magnitude(&reader)?;
         reader.finish()?;

@@ -72,17 +72,35 @@ fn rollup_config(config: &Config) -> RollupConfig {
 }
 
 impl Outcome {
-    /// Leaves out what says how things stood at one moment, which comes with the occasion: sums over other windows, as
-    /// of the giving out, and snapshots, as of the first close at which the window was known.
-    pub fn forget_moments(&mut self) {
+    /// Leaves out what is as of an occasion to hand over: snapshots, taken at the first close at which a window is
+    /// known, and in breakdowns the minutes of whole stations, which go with the connectors that changed since the
+    /// close before.
+    pub fn forget_occasions(&mut self) {
+        self.each_own(|own| own.snapshot = Snapshot::default());
+        for (_, own) in self.figures.values_mut().flat_map(|shown| &mut shown.parts) {
+            (own.tally.station_ms, own.tally.full_ms, own.tally.full_faulty_ms) = (0, 0, 0);
+        }
+    }
+
+    /// Leaves all but the window's own sums: a census tells of the registry, and sums over other windows of those, as of
+    /// the giving out.
+    pub fn keep_sums_only(&mut self) {
+        self.forget_occasions();
+        // Whose time was taken back altogether is given out once more only where it was given out before.
+        self.figures.retain(|_, shown| shown.own.tally.service_ms() != 0);
+        self.each_own(|own| own.census = Census::default());
         for shown in self.figures.values_mut() {
             shown.year = None;
             shown.twelve_months = None;
+            shown.townships.clear();
+        }
+    }
+
+    fn each_own(&mut self, change: impl Fn(&mut Own)) {
+        for shown in self.figures.values_mut() {
             let parts = shown.parts.iter_mut().map(|(_, own)| own);
             let counties = shown.counties.iter_mut().map(|(_, own)| own);
-            for own in parts.chain(counties).chain([&mut shown.own]) {
-                own.snapshot = Snapshot::default();
-            }
+            parts.chain(counties).chain([&mut shown.own]).for_each(&change);
         }
     }
 }
