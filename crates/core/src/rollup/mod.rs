@@ -14,7 +14,7 @@ pub use pack::WindowMeta;
 pub use publish::{CensusBook, Figures, PartFigures, Publication};
 pub use tariff::{Tariff, ValleyPeriod};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
@@ -254,7 +254,7 @@ impl Rollup {
         self.closed = self.closed.max(closed);
         for (bucket, mut scopes) in std::mem::take(&mut self.staged) {
             roll_up(&mut scopes);
-            scopes.retain(|_, tally| !tally.is_zero());
+            keep_changed(&mut scopes);
             self.apply_bucket(bucket, &scopes);
         }
         for (bucket, station, full_ms) in std::mem::take(&mut self.staged_full) {
@@ -347,6 +347,22 @@ fn keeps(levels: &[Level], kind: WindowKind, scope: Scope) -> bool {
         Scope::Part { province: Some(_), .. } => levels.contains(&Level::Province),
         Scope::Part { province: None, .. } => levels.contains(&Level::Nation),
     }
+}
+
+/// Drops what adds up to nothing, except where something within changed hands: summaries of the nation and its
+/// provinces show what is within, so they are given out again though their own sums stay the same.
+fn keep_changed(scopes: &mut FxHashMap<Scope, Tally>) {
+    let changed = scopes.iter().filter(|(_, tally)| !tally.is_zero()).filter_map(|(&scope, _)| match scope {
+        Scope::Part { province, .. } => province,
+        Scope::County(county) => Some((county / 10_000) as u8),
+        _ => None,
+    });
+    let provinces: BTreeSet<u8> = changed.collect();
+    scopes.retain(|scope, tally| match scope {
+        Scope::Nation => !provinces.is_empty() || !tally.is_zero(),
+        Scope::Province(province) => provinces.contains(province) || !tally.is_zero(),
+        _ => !tally.is_zero(),
+    });
 }
 
 /// Adds counties to cities, provinces and the nation, and provinces' parts to the nation's.
