@@ -322,7 +322,11 @@ impl Rollup {
             book.records.iter().filter(|(_, record)| record.peaks_stale).map(|(&scope, _)| scope).collect();
         for scope in stale {
             let minute_peak = self.greatest(WindowKind::Minute, window, scope);
-            let quarter_peak = self.greatest(WindowKind::Quarter, window, scope);
+            // No quarter of an hour lies within a minute.
+            let quarter_peak = match window.kind {
+                WindowKind::Minute => Peak::default(),
+                _ => self.greatest(WindowKind::Quarter, window, scope),
+            };
             if let Some(record) = self.windows.get_mut(&key).and_then(|book| book.records.get_mut(&scope)) {
                 record.minute_peak = minute_peak;
                 record.quarter_peak = quarter_peak;
