@@ -73,12 +73,15 @@ fn rollup_config(config: &Config) -> RollupConfig {
 
 impl Outcome {
     /// Leaves out what is as of an occasion to hand over: snapshots, taken at the first close at which a window is
-    /// known, and in breakdowns the minutes of whole stations, which go with the connectors that changed since the
-    /// close before.
+    /// known, and the minutes of whole stations, which go with the connectors that changed since the close before.
     pub fn forget_occasions(&mut self) {
-        self.each_own(|own| own.snapshot = Snapshot::default());
-        for (_, own) in self.figures.values_mut().flat_map(|shown| &mut shown.parts) {
-            (own.tally.station_ms, own.tally.full_ms, own.tally.full_faulty_ms) = (0, 0, 0);
+        self.each_own(|own| {
+            own.snapshot = Snapshot::default();
+            forget_station_minutes(&mut own.tally);
+        });
+        for shown in self.figures.values_mut() {
+            let sums = shown.year.iter_mut().chain(shown.twelve_months.iter_mut().map(|(sum, _)| sum));
+            sums.chain(shown.highway.iter_mut().map(|(_, tally)| tally)).for_each(forget_station_minutes);
         }
     }
 
@@ -93,6 +96,9 @@ impl Outcome {
             shown.year = None;
             shown.twelve_months = None;
             shown.townships.clear();
+            // Where a station is listed follows its present registration.
+            shown.full.clear();
+            shown.highway.clear();
         }
     }
 
@@ -103,6 +109,10 @@ impl Outcome {
             parts.chain(counties).chain([&mut shown.own]).for_each(&change);
         }
     }
+}
+
+fn forget_station_minutes(tally: &mut Tally) {
+    (tally.station_ms, tally.full_ms, tally.full_faulty_ms) = (0, 0, 0);
 }
 
 /// So many cases, kept nowhere.

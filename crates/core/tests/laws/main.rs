@@ -31,7 +31,7 @@ fn run_in_batches(steps: &[(Step, bool)], publishes: bool) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(house::cases(32))]
+    #![proptest_config(house::cases(24))]
 
     #[test]
     fn the_same_input_gives_the_same_output(steps in steps(80)) {
