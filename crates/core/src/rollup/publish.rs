@@ -230,6 +230,7 @@ impl Rollup {
                 }
             }
             parts.retain(|part| part.figures.tally.service_ms() != 0);
+            counties.retain(|(_, figures)| figures.tally.service_ms() != 0);
             parts.sort_unstable_by_key(|part| part.part);
             counties.sort_unstable_by_key(|&(county, _)| county);
         }
