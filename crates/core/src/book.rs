@@ -37,6 +37,24 @@ impl Book {
         self.tallies.entry((bucket, slot)).or_default()
     }
 
+    /// The tally of one base bucket and slot, where any stands.
+    #[must_use]
+    pub fn get(&self, bucket: Bucket, slot: SlotIndex) -> Option<&Tally> {
+        self.tallies.get(&(bucket, slot))
+    }
+
+    /// Whether anything stands in a base bucket before this one.
+    #[must_use]
+    pub fn holds_before(&self, closed: Bucket) -> bool {
+        self.tallies.keys().any(|&(bucket, _)| bucket < closed)
+    }
+
+    /// The latest base bucket for which anything stands.
+    #[must_use]
+    pub fn latest(&self) -> Option<Bucket> {
+        self.tallies.keys().map(|&(bucket, _)| bucket).max()
+    }
+
     /// How many tallies stand here.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod histogram;
 pub mod indicator;
 pub mod observation;
+pub mod pack;
 pub mod region;
 pub mod registration;
 pub mod reliability;

@@ -1,6 +1,7 @@
 //! Failures and outages of one connector: episodes of fault that count as failures, and the monthly outage that the
 //! rolling twelve-month uptime is taken from. Nothing here looks at a clock; everything follows from samples.
 
+use crate::pack::pack_fields;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
@@ -108,6 +109,9 @@ impl Outages {
         1_000_000 - (outage_ms / 60_000 * 1_000_000 / MINUTES_PER_YEAR).min(1_000_000)
     }
 }
+
+pack_fields!(Faults { since_ms, counted, ended_ms });
+pack_fields!(Outages { months });
 
 #[cfg(test)]
 mod tests {

@@ -197,6 +197,8 @@ pub struct Attribution {
     pub current: Named<Current>,
     /// Public and of 50 kW or more: what the British reliability rule speaks of.
     pub rapid: bool,
+    /// Concerns the station as a whole, which has no power class and no kind of current of its own.
+    pub whole: bool,
 }
 
 impl Attribution {
@@ -213,14 +215,9 @@ impl Attribution {
     }
 
     /// The breakdown values that it counts in.
-    #[must_use]
-    pub const fn parts(&self) -> [Part; 5] {
-        [
-            Part::Scene(self.scene),
-            Part::Access(self.access),
-            Part::Setting(self.setting),
-            Part::PowerClass(self.power_class),
-            Part::Current(self.current),
-        ]
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        let of_station = [Part::Scene(self.scene), Part::Access(self.access), Part::Setting(self.setting)];
+        let of_connector = [Part::PowerClass(self.power_class), Part::Current(self.current)];
+        of_station.into_iter().chain(of_connector.into_iter().filter(|_| !self.whole))
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::histogram::{DURATION_MS, ENERGY_J, START_MS, cell};
 use crate::observation::{SessionEvent, SessionStep, SessionStop};
+use crate::pack::pack_fields;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
 
@@ -286,6 +287,10 @@ fn digest(id: &str) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     id.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
+
+pack_fields!(Stopped { at, is_normal, stop });
+pack_fields!(Session { id, attempt, start, stop });
+pack_fields!(ConnectorSessions { sessions, last_session_at, forgotten_success_at });
 
 #[cfg(test)]
 mod tests;

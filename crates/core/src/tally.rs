@@ -3,6 +3,7 @@
 //! all-zero tally as its identity. Nothing that does not add up over time may stand here; that is the census's.
 
 use crate::histogram::{DURATION_CELLS, ENERGY_CELLS, LATENCY_CELLS, START_CELLS};
+use crate::pack::{Damaged, Pack, Reader};
 
 /// Anything whose values add up entry by entry.
 pub trait Merge {
@@ -42,7 +43,7 @@ impl<const N: usize> Merge for [i64; N] {
     }
 }
 
-/// Declares a struct of mergeable integers with `Merge` over all its fields.
+/// Declares a struct of mergeable integers with `Merge` and `Pack` over all its fields.
 macro_rules! mergeable {
     ($(#[$meta:meta])* pub struct $name:ident { $($(#[$doc:meta])* pub $field:ident: $ty:ty,)* }) => {
         $(#[$meta])*
@@ -60,6 +61,8 @@ macro_rules! mergeable {
                 true $(&& $crate::tally::Merge::is_zero(&self.$field))*
             }
         }
+
+        $crate::pack::pack_fields!($name { $($field),* });
     };
 }
 pub(crate) use mergeable;
@@ -255,6 +258,20 @@ impl Merge for Events {
     }
     fn is_zero(&self) -> bool {
         self.get().is_none_or(Merge::is_zero)
+    }
+}
+
+impl Pack for Events {
+    fn pack(&self, out: &mut Vec<u8>) {
+        // What was touched and is zero again equals what was never touched.
+        let counts = self.get().filter(|counts| !counts.is_zero());
+        counts.is_some().pack(out);
+        if let Some(counts) = counts {
+            counts.pack(out);
+        }
+    }
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Option::unpack(reader).map(Self)
     }
 }
 

@@ -2,15 +2,19 @@
 //! and scope that it belongs to; windows whose end has been closed are given out, and again when late data changes
 //! them. Sums only: whatever the order of changes, the last revision is the same.
 
+mod code;
 mod names;
+mod pack;
 mod publish;
 mod tariff;
 
+pub use code::ScopeCode;
 pub use names::Names;
+pub use pack::WindowMeta;
 pub use publish::{CensusBook, Figures, PartFigures, Publication};
 pub use tariff::{Tariff, ValleyPeriod};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
@@ -69,6 +73,8 @@ pub struct Record {
     dirty: bool,
     /// Whether energy was taken back, so that the peaks have to be found anew.
     peaks_stale: bool,
+    /// Whether it differs from what was saved of it last.
+    unsaved: bool,
 }
 
 /// One window of all scopes.
@@ -85,6 +91,8 @@ struct WindowBook {
     dirty: bool,
     /// It was kept no longer and came back without its content: what stands here is not the whole.
     incomplete: bool,
+    /// Whether it differs, or any of its records, from what was saved of it last.
+    unsaved: bool,
 }
 
 /// Changes of base buckets by scope, not yet added to the windows.
@@ -113,7 +121,7 @@ impl Record {
         snapshot: Option<Snapshot>,
         revision: Option<u32>,
     ) -> Self {
-        Self { tally, minute_peak, quarter_peak, snapshot, revision, dirty: false, peaks_stale: false }
+        Self { tally, minute_peak, quarter_peak, snapshot, revision, dirty: false, peaks_stale: false, unsaved: true }
     }
 }
 
@@ -235,7 +243,7 @@ impl Rollup {
 
     /// Gives back a window that was kept no longer; `complete` says that these are all its records.
     pub fn restore(&mut self, window: Window, records: Vec<(Scope, Record)>, complete: bool) {
-        let mut book = WindowBook { incomplete: !complete, ..WindowBook::default() };
+        let mut book = WindowBook { incomplete: !complete, unsaved: true, ..WindowBook::default() };
         for (scope, record) in records {
             if let (Scope::Station(station), true) = (scope, record.tally.full_ms != 0) {
                 book.full_ms.insert(station, record.tally.full_ms);
@@ -250,7 +258,7 @@ impl Rollup {
         self.closed = self.closed.max(closed);
         for (bucket, mut scopes) in std::mem::take(&mut self.staged) {
             roll_up(&mut scopes);
-            scopes.retain(|_, tally| !tally.is_zero());
+            keep_changed(&mut scopes);
             self.apply_bucket(bucket, &scopes);
         }
         for (bucket, station, full_ms) in std::mem::take(&mut self.staged_full) {
@@ -258,6 +266,7 @@ impl Rollup {
                 let window = self.config.calendar.window(kind, bucket);
                 if let Some(book) = self.windows.get_mut(&(kind, window.start)) {
                     *book.full_ms.entry(station).or_default() += full_ms;
+                    book.unsaved = true;
                 }
             }
         }
@@ -277,6 +286,7 @@ impl Rollup {
                 .entry((kind, window.start))
                 .or_insert_with(|| WindowBook { incomplete: !kept, ..WindowBook::default() });
             book.dirty = true;
+            book.unsaved = true;
             self.lost_changes += u64::from(book.incomplete);
             for (&scope, tally) in scopes {
                 if !keeps(&self.config.levels, kind, scope) {
@@ -285,6 +295,7 @@ impl Rollup {
                 let record = book.records.entry(scope).or_default();
                 record.tally.merge(tally);
                 record.dirty = true;
+                record.unsaved = true;
                 record.peaks_stale |= tally.import_j < 0;
                 if kind == WindowKind::Minute {
                     minutes.insert(scope, record.tally.import_j);
@@ -340,6 +351,22 @@ fn keeps(levels: &[Level], kind: WindowKind, scope: Scope) -> bool {
         Scope::Part { province: Some(_), .. } => levels.contains(&Level::Province),
         Scope::Part { province: None, .. } => levels.contains(&Level::Nation),
     }
+}
+
+/// Drops what adds up to nothing, except where something within changed hands: summaries of the nation and its
+/// provinces show what is within, so they are given out again though their own sums stay the same.
+fn keep_changed(scopes: &mut FxHashMap<Scope, Tally>) {
+    let changed = scopes.iter().filter(|(_, tally)| !tally.is_zero()).filter_map(|(&scope, _)| match scope {
+        Scope::Part { province, .. } => province,
+        Scope::County(county) => Some((county / 10_000) as u8),
+        _ => None,
+    });
+    let provinces: BTreeSet<u8> = changed.collect();
+    scopes.retain(|scope, tally| match scope {
+        Scope::Nation => !provinces.is_empty() || !tally.is_zero(),
+        Scope::Province(province) => provinces.contains(province) || !tally.is_zero(),
+        _ => !tally.is_zero(),
+    });
 }
 
 /// Adds counties to cities, provinces and the nation, and provinces' parts to the nation's.

@@ -9,9 +9,9 @@ use crate::shard::StationFacts;
 /// Operators and stations of all shards.
 #[derive(Debug, Default)]
 pub struct Names {
-    operators: Vec<Box<str>>,
+    pub(super) operators: Vec<Box<str>>,
     operator_ids: FxHashMap<Box<str>, u32>,
-    stations: Vec<StationFacts>,
+    pub(super) stations: Vec<StationFacts>,
     station_ids: FxHashMap<(u32, Box<str>), u32>,
     /// By shard: its operators' and its stations' numbers here.
     shards: Vec<(Vec<u32>, Vec<u32>)>,

@@ -51,8 +51,8 @@ pub struct Publication<'a> {
     pub highway_stations: Vec<(StationIndex, &'a Tally)>,
     /// In windows of a day: stations with dormant connectors and how many, the most first.
     pub dormant_stations: Vec<(StationIndex, i64)>,
-    /// The sum of this scope's months from the plan's base day up to this window's, and how many there were, where
-    /// months are kept.
+    /// The sum of this scope's months from the plan's base day up to this one, and how many there were, in windows of a
+    /// month.
     pub plan: Option<(Tally, u32)>,
     /// The sum of up to twelve months that end with this window's, and how many there were, in windows of a month.
     pub twelve_months: Option<(Tally, u32)>,
@@ -107,7 +107,6 @@ fn scopes_of(attribution: &Attribution) -> impl Iterator<Item = Scope> {
     ];
     let parts = attribution
         .parts()
-        .into_iter()
         .flat_map(move |part| [Scope::Part { province: Some(province), part }, Scope::Part { province: None, part }]);
     regions.into_iter().chain(parts)
 }
@@ -174,7 +173,9 @@ impl Rollup {
             });
             book.dormant = dormant.collect();
         }
+        book.unsaved = true;
         for (scope, record) in &mut book.records {
+            record.unsaved |= record.snapshot.is_none();
             record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
         }
     }
@@ -217,11 +218,13 @@ impl Rollup {
         let Some(book) = self.windows.get_mut(&key) else { return };
         book.published_at_ms = Some(now_ms);
         book.dirty = false;
+        book.unsaved = true;
         let mut changed = Vec::new();
         for (&scope, record) in &mut book.records {
             if !std::mem::take(&mut record.dirty) {
                 continue;
             }
+            record.unsaved = true;
             // What has no time in service and was never given out is nobody's figure.
             if record.tally.service_ms() == 0 && record.revision.is_none() {
                 continue;
@@ -258,6 +261,7 @@ impl Rollup {
                 }
             }
             parts.retain(|part| part.figures.tally.service_ms() != 0);
+            counties.retain(|(_, figures)| figures.tally.service_ms() != 0);
             parts.sort_unstable_by_key(|part| part.part);
             counties.sort_unstable_by_key(|&(county, _)| county);
         }
@@ -323,7 +327,8 @@ impl Rollup {
 
     /// The sum of a scope's months since the plan's base day, up to the one that holds a window's last bucket.
     fn since_plan(&self, scope: Scope, window: Window) -> Option<(Tally, u32)> {
-        if !self.config.windows.contains(&WindowKind::Month) {
+        // In a shorter window the sum would depend on when within its month it is given out.
+        if window.kind != WindowKind::Month {
             return None;
         }
         let (mut sum, mut found) = (Tally::default(), 0);
@@ -360,7 +365,11 @@ impl Rollup {
             book.records.iter().filter(|(_, record)| record.peaks_stale).map(|(&scope, _)| scope).collect();
         for scope in stale {
             let minute_peak = self.greatest(WindowKind::Minute, window, scope);
-            let quarter_peak = self.greatest(WindowKind::Quarter, window, scope);
+            // No quarter of an hour lies within a minute.
+            let quarter_peak = match window.kind {
+                WindowKind::Minute => Peak::default(),
+                _ => self.greatest(WindowKind::Quarter, window, scope),
+            };
             if let Some(record) = self.windows.get_mut(&key).and_then(|book| book.records.get_mut(&scope)) {
                 record.minute_peak = minute_peak;
                 record.quarter_peak = quarter_peak;

@@ -3,6 +3,10 @@
 //! ends when neither says so any more. Iteration is in the order of the keys, so nothing depends on a hash; the book
 //! never grows beyond its limits.
 
+mod pack;
+
+pub(crate) use pack::StationAlarms;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{AlarmChange, AlarmKey, AlarmSink};

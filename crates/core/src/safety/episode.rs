@@ -5,6 +5,7 @@ use super::change::{AlarmChange, AlarmKey, AlarmSink, Origins};
 use super::indicator::Grade;
 use crate::alarm::{AlarmClass, AlarmSource, Level};
 use crate::histogram::{DURATION_MS, cell};
+use crate::pack::{Damaged, Pack, Reader, pack_fields};
 use crate::time::EventTime;
 
 /// Longest sender's code that is kept, bytes.
@@ -313,3 +314,34 @@ pub(super) fn count_end(key: AlarmKey, episode: &mut Episode, how: Ended, at: Ev
     }
     episode.counted_end = Some(how);
 }
+
+impl Pack for Ended {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let ms = match self {
+            Self::Cleared { ms } => Some(*ms),
+            Self::Lapsed => None,
+        };
+        ms.pack(out);
+    }
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Option::unpack(reader)?.map_or(Self::Lapsed, |ms| Self::Cleared { ms }))
+    }
+}
+
+pack_fields!(Side { level, newest });
+pack_fields!(Origins { given, derived });
+pack_fields!(Episode {
+    since,
+    level,
+    news,
+    given,
+    derived,
+    counted_level,
+    counted_grade,
+    counted_end,
+    last_origins,
+    value,
+    threshold,
+    code,
+    note,
+});

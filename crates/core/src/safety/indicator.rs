@@ -3,6 +3,7 @@
 
 use super::thresholds::Pair;
 use crate::alarm::{AlarmClass, Level};
+use crate::pack::{pack_enum, pack_fields};
 
 /// How far a value went: beyond its warning limit, or beyond its alarm limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -260,3 +261,7 @@ impl Watch {
         was_open.then_some(Turn::Over)
     }
 }
+
+pack_enum!(Grade { Warn, Alarm });
+pack_fields!(Streak { span_ms, samples });
+pack_fields!(Watch { warn, alarm, grade });

@@ -10,6 +10,7 @@ mod indicator;
 mod monitor;
 mod thresholds;
 
+pub(crate) use book::StationAlarms;
 pub use book::{AlarmBook, BookLimits, Standing};
 pub use change::{AlarmChange, AlarmKey, AlarmSink, Origins};
 pub use indicator::Grade;

@@ -6,6 +6,7 @@ use super::indicator::{Bad, Grade, INDICATORS, Indicator, Persistence, Reading, 
 use super::thresholds::{Pair, Thresholds};
 use crate::alarm::{AlarmClass, Level};
 use crate::observation::{Sample, Vitals};
+use crate::pack::pack_fields;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
@@ -442,6 +443,10 @@ fn power_reading(situation: &Situation, sample: &Sample<'_>, thresholds: &Thresh
     let limits = Pair::new(limit(share.warn), limit(share.alarm));
     Heard::Value(Reading { value, limits, bad: Bad::Above })
 }
+
+pack_fields!(Past { at, value });
+pack_fields!(Episode { battery_known, runaway_warned });
+pack_fields!(ConnectorMonitor { last_at, watches, soc, temp_old, temp_young, full_since, hot_at, episode });
 
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,17 @@
 //! Closing base buckets: what connectors hold is booked up to the edge, and what stands in the book for closed
 //! buckets is handed over. What late data changed in buckets closed before goes along.
 
+use std::collections::BTreeMap;
+
 use super::Shard;
 use super::minutes::Minute;
+use super::registry::Station;
 use crate::book::SlotIndex;
 use crate::config::SourceIndex;
 use crate::region::Area;
 use crate::registration::Scene;
 use crate::scope::{Attribution, StationIndex};
-use crate::tally::Tally;
+use crate::tally::{Merge, Tally};
 use crate::time::{BASE_BUCKET_MS, Bucket};
 
 /// What one slot's tally in one base bucket gained (or lost) since it was last handed over.
@@ -42,7 +45,7 @@ pub struct Report {
     pub operators: Vec<Box<str>>,
     /// Slots that are new, in the order of their numbers.
     pub slots: Vec<Attribution>,
-    /// Changes of closed base buckets, in order of bucket and slot; moves between slots stand at the end.
+    /// Changes of closed base buckets: those booked, those judged of whole stations, and moves between slots.
     pub changes: Vec<Change>,
 }
 
@@ -65,6 +68,7 @@ impl Shard {
                 let (timeline, mut desk) = self.desk(index, SourceIndex::default());
                 timeline.settle(from, until, &mut desk);
             }
+            self.dirty.take_turns(from, until, self.stations.len());
             self.closed = until;
             self.forget_before(until);
         }
@@ -109,39 +113,34 @@ impl Shard {
     }
 
     /// Adds to the changes what follows from all connectors of a station together: whether it was open, and whether
-    /// every working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets).
-    fn judge_station_minutes(&mut self, changes: &mut [Change]) {
-        let mut at = 0;
-        let mut gained: Vec<(u32, Minute, usize)> = Vec::new();
-        while at < changes.len() {
-            let bucket = changes[at].bucket;
-            gained.clear();
-            while at < changes.len() && changes[at].bucket == bucket {
-                let station = self.slots[changes[at].slot.0 as usize].attribution.station.0;
-                let minute = Minute::of(&changes[at].tally);
-                if minute != Minute::default() {
-                    gained.push((station, minute, at));
-                }
-                at += 1;
-            }
-            gained.sort_by_key(|&(station, _, change)| (station, change));
-            for of_station in gained.chunk_by(|one, other| one.0 == other.0) {
-                let (station, _, first) = of_station[0];
-                let gain = of_station.iter().fold(Minute::default(), |sum, &(_, minute, _)| sum.plus(minute));
-                self.judge_station_minute(bucket, station, gain, &mut changes[first].tally);
+    /// every working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets). It
+    /// is booked where the station as a whole counts.
+    pub(super) fn judge_station_minutes(&mut self, changes: &mut Vec<Change>) {
+        let mut gained: BTreeMap<(Bucket, u32), Minute> = BTreeMap::new();
+        for change in changes.iter() {
+            let minute = Minute::of(&change.tally);
+            if minute != Minute::default() {
+                let station = self.slots[change.slot.0 as usize].attribution.station.0;
+                let gain = gained.entry((change.bucket, station)).or_default();
+                *gain = gain.plus(minute);
             }
         }
-    }
-
-    fn judge_station_minute(&mut self, bucket: Bucket, station: u32, gain: Minute, tally: &mut Tally) {
-        let minutes = &mut self.stations[station as usize].minutes;
-        let before = minutes.get(bucket);
-        let after = before.plus(gain);
-        minutes.set(bucket, after);
-        let (was, is) = (before.judge(), after.judge());
-        tally.station_ms += BASE_BUCKET_MS * (is.open - was.open);
-        tally.full_ms += BASE_BUCKET_MS * (is.full - was.full);
-        tally.full_faulty_ms += BASE_BUCKET_MS * (is.full_faulty - was.full_faulty);
+        for ((bucket, station), gain) in gained {
+            let Station { minutes, slot, .. } = &mut self.stations[station as usize];
+            let before = minutes.get(bucket);
+            let after = before.plus(gain);
+            minutes.set(bucket, after);
+            let (was, is) = (before.judge(), after.judge());
+            let tally = Tally {
+                station_ms: BASE_BUCKET_MS * (is.open - was.open),
+                full_ms: BASE_BUCKET_MS * (is.full - was.full),
+                full_faulty_ms: BASE_BUCKET_MS * (is.full_faulty - was.full_faulty),
+                ..Tally::default()
+            };
+            if !tally.is_zero() {
+                changes.push(Change { bucket, slot: *slot, tally });
+            }
+        }
     }
 
     /// Forgets what no late data can reach any more.

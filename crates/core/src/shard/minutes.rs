@@ -1,6 +1,7 @@
 //! A station's minutes by what they mean for somebody who wants to charge, remembered as far back as late data can
 //! reach. Neighbouring minutes are mostly alike, so only the changes are kept.
 
+use crate::pack::pack_fields;
 use crate::state::State;
 use crate::tally::Tally;
 use crate::time::Bucket;
@@ -115,12 +116,22 @@ impl MinuteRuns {
         }
     }
 
+    /// Whether the runs are in order and no time in them is greater than this, ms.
+    pub(super) fn is_sound(&self, ms_max: u64) -> bool {
+        let times = |minute: &Minute| [minute.available_ms, minute.taken_ms, minute.down_ms, minute.unknown_ms];
+        self.runs.is_sorted_by(|one, other| one.0 < other.0)
+            && self.runs.iter().flat_map(|(_, minute)| times(minute)).all(|ms| ms.unsigned_abs() <= ms_max)
+    }
+
     /// Forgets the minutes before a bucket.
     pub(super) fn forget_before(&mut self, horizon: Bucket) {
         let keep_from = self.runs.partition_point(|&(first, _)| first <= horizon).saturating_sub(1);
         self.runs.drain(..keep_from);
     }
 }
+
+pack_fields!(Minute { available_ms, taken_ms, down_ms, unknown_ms });
+pack_fields!(MinuteRuns { runs, until });
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,15 @@
 
 mod census;
 mod close;
+mod dirty;
 mod minutes;
+mod pack;
 mod registry;
 mod watch;
 
 pub use census::Count;
 pub use close::{Change, Report, StationFacts};
+pub use pack::{packed_key, unpack_remainders};
 pub use watch::AlarmEvent;
 
 use std::cmp::Reverse;
@@ -28,6 +31,7 @@ use crate::state::State;
 use crate::tally::{EventCounts, Tally};
 use crate::time::{ArrivalTime, Bucket, EventTime};
 use crate::timeline::{Desk, Placed, Reading, Timeline};
+use dirty::Dirty;
 use registry::{Connector, SlotEntry, Station};
 
 /// What became of an observation.
@@ -92,6 +96,7 @@ const NOWHERE_ATTRIBUTION: Attribution = Attribution {
     power_class: Named::Unregistered,
     current: Named::Unregistered,
     rapid: false,
+    whole: true,
 };
 
 /// A share of all stations.
@@ -118,6 +123,8 @@ pub struct Shard {
     /// Changes that only move what was handed over from one slot to another.
     moves: Vec<Change>,
     reported: close::Reported,
+    /// Stations that differ from what was packed of them last.
+    dirty: Dirty,
 }
 
 impl Shard {
@@ -147,6 +154,7 @@ impl Shard {
             lapse_checked: closed,
             moves: Vec::new(),
             reported: close::Reported::default(),
+            dirty: Dirty::default(),
         }
     }
 
@@ -176,6 +184,7 @@ impl Shard {
     /// Counts a message that was refused before it became an observation.
     pub fn reject(&mut self, arrival: ArrivalTime, key: Option<StationKey<'_>>) {
         let slot = key.and_then(|key| self.find_station(key)).map_or(NOWHERE, |station| self.station(station).slot);
+        self.dirty.mark(self.slots[slot.0 as usize].attribution.station);
         self.book.at(arrival.bucket(), slot).events.get_mut().rejected += 1;
     }
 
@@ -280,6 +289,7 @@ impl Shard {
 
     fn prolong(&mut self, arrival: ArrivalTime, source: SourceIndex, key: StationKey<'_>) {
         let Some(station) = self.find_station(key) else { return };
+        self.dirty.mark(StationIndex(station));
         for index in self.station(station).current_connectors() {
             let (timeline, mut desk) = self.desk(index, source);
             timeline.prolong(arrival.ms(), &mut desk);
@@ -318,6 +328,7 @@ impl Shard {
     /// never opens a window again.
     fn count(&mut self, slot: SlotIndex, at: EventTime, arrival: ArrivalTime, verdict: Verdict) -> Verdict {
         let bucket = if verdict == Verdict::Accepted { at.bucket() } else { arrival.bucket() };
+        self.dirty.mark(self.slots[slot.0 as usize].attribution.station);
         let tally = self.book.at(bucket, slot);
         let events = |tally: &mut Tally, count: fn(&mut EventCounts)| count(tally.events.get_mut());
         match verdict {

@@ -41,6 +41,8 @@ pub(super) struct Station {
     pub all: Vec<u32>,
     /// Where what concerns the station as a whole is booked.
     pub slot: SlotIndex,
+    /// All slots that are its, in order.
+    pub slots: Vec<SlotIndex>,
     /// Whether it ever sent anything on an alarm topic.
     pub alarm_feed: bool,
     /// What its closed minutes amounted to.
@@ -74,8 +76,8 @@ pub(super) struct Connector {
     pub monitor: Option<Box<ConnectorMonitor>>,
     /// Only where it ever sent session events.
     pub sessions: Option<Box<ConnectorSessions>>,
-    /// Whether it stands in the queue of charging connectors that may fall silent.
-    pub silence_awaited: bool,
+    /// Where it stands in the queue of charging connectors that may fall silent, ms.
+    pub silence_due_ms: Option<i64>,
 }
 
 /// What a registration says about a connector.
@@ -110,9 +112,17 @@ impl Station {
     }
 
     fn add(&mut self, connector: &str, index: u32) {
+        self.take_back(connector, index, true);
+    }
+
+    /// Adds a connector that may have left service already.
+    pub(super) fn take_back(&mut self, connector: &str, index: u32, in_service: bool) {
+        self.all.push(index);
+        if !in_service {
+            return;
+        }
         let place = self.current.partition_point(|(id, _)| id.as_ref() < connector);
         self.current.insert(place, (connector.into(), index));
-        self.all.push(index);
     }
 }
 
@@ -173,10 +183,19 @@ impl Shard {
     }
 
     fn new_station(&mut self, key: StationKey<'_>) -> Result<u32, Limit> {
-        let index = u32::try_from(self.stations.len()).unwrap_or(u32::MAX);
         if self.stations.len() >= self.config.limits.stations {
             return Err(Limit::Stations);
         }
+        let index = self.add_station(key);
+        let attribution = Attribution { whole: true, ..self.attribution(index, None) };
+        self.stations[index as usize].slot = self.push_slot(SlotEntry { attribution, claimable: true });
+        self.dirty.mark(StationIndex(index));
+        Ok(index)
+    }
+
+    /// Adds a station of which nothing is known but its key.
+    pub(super) fn add_station(&mut self, key: StationKey<'_>) -> u32 {
+        let index = u32::try_from(self.stations.len()).unwrap_or(u32::MAX);
         let operator = match self.operator_ids.get(key.operator) {
             Some(&operator) => operator,
             None => {
@@ -196,13 +215,12 @@ impl Shard {
             current: Vec::new(),
             all: Vec::new(),
             slot: NOWHERE,
+            slots: Vec::new(),
             alarm_feed: false,
             minutes: MinuteRuns::default(),
         });
         self.reported.stations_changed.push(index);
-        let slot = self.claimable_slot(index);
-        self.stations[index as usize].slot = slot;
-        Ok(index)
+        index
     }
 
     fn new_connector(&mut self, station: u32, id: &str, spec: Option<Spec>) -> Result<u32, Limit> {
@@ -229,7 +247,7 @@ impl Shard {
             last_flow_ms: None,
             monitor: None,
             sessions: None,
-            silence_awaited: false,
+            silence_due_ms: None,
         });
         self.stations[station as usize].add(id, index);
         Ok(index)
@@ -254,6 +272,7 @@ impl Shard {
             power_class: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.rated_w.map(PowerClass::of_w))),
             current: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.current)),
             rapid: access.known() == Some(Access::Public) && rated_w.is_some_and(|rated_w| rated_w >= RAPID_W_MIN),
+            whole: false,
         }
     }
 
@@ -272,8 +291,9 @@ impl Shard {
         self.push_slot(SlotEntry { attribution, claimable: true })
     }
 
-    fn push_slot(&mut self, entry: SlotEntry) -> SlotIndex {
+    pub(super) fn push_slot(&mut self, entry: SlotEntry) -> SlotIndex {
         let slot = SlotIndex(self.slots.len() as u32);
+        self.stations[entry.attribution.station.0 as usize].slots.push(slot);
         self.slots.push(entry);
         slot
     }
@@ -303,6 +323,7 @@ impl Shard {
         }
         self.stations[station as usize].master = Some(Master { at_ms: at.ms(), name, area, access, scene, state });
         self.reported.stations_changed.push(station);
+        self.dirty.mark(StationIndex(station));
         self.decommission(station, source, at, Some(&equipment));
         let mut verdict = Verdict::Accepted;
         for cabinet in &equipment {
@@ -330,6 +351,7 @@ impl Shard {
     ) -> Verdict {
         let at = at.unwrap_or_else(|| arrival.as_event_time());
         if let Some(station) = self.find_station(key) {
+            self.dirty.mark(StationIndex(station));
             self.decommission(station, source, at, None);
         }
         Verdict::Accepted
@@ -386,9 +408,10 @@ impl Shard {
     /// Connectors that the registration does not name, and the station itself, follow its region and kind.
     fn reattribute(&mut self, station: u32) {
         let attribution = self.attribution(station, None);
+        let whole = Attribution { whole: true, ..attribution };
         let old = self.station(station).slot;
-        if self.slots[old.0 as usize].attribution != attribution {
-            let new = self.slot(attribution);
+        if self.slots[old.0 as usize].attribution != whole {
+            let new = self.slot(whole);
             self.claim(old, new);
             self.stations[station as usize].slot = new;
         }

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use super::dirty::Dirty;
 use super::registry::{Connector, Station};
 use super::{Shard, Verdict};
 use crate::book::Book;
@@ -36,10 +37,12 @@ struct Desk<'a> {
     connectors: &'a [Connector],
     operators: &'a [Box<str>],
     out: &'a mut Vec<AlarmEvent>,
+    dirty: &'a mut Dirty,
 }
 
 impl AlarmSink for Desk<'_> {
     fn publish(&mut self, change: AlarmChange) {
+        self.dirty.mark(change.key.station);
         let station = &self.stations[change.key.station.0 as usize];
         let area = station.master.as_ref().and_then(|master| master.area);
         self.out.push(AlarmEvent {
@@ -63,8 +66,8 @@ impl AlarmSink for Desk<'_> {
 /// Borrows the alarm book and the desk it speaks at, which are different fields of a shard.
 macro_rules! alarms_and_desk {
     ($shard:ident) => {{
-        let Shard { alarms, book, stations, connectors, operators, alarm_events, .. } = $shard;
-        (alarms, Desk { book, stations, connectors, operators, out: alarm_events })
+        let Shard { alarms, book, stations, connectors, operators, alarm_events, dirty, .. } = $shard;
+        (alarms, Desk { book, stations, connectors, operators, out: alarm_events, dirty })
     }};
 }
 
@@ -80,7 +83,9 @@ impl Shard {
         let mut standing = Vec::new();
         let changes: Vec<AlarmChange> = self.alarms.open().collect();
         let Self { book, stations, connectors, operators, .. } = self;
-        let mut desk = Desk { book, stations, connectors, operators, out: &mut standing };
+        // Saying again what stands changes nothing.
+        let dirty = &mut Dirty::default();
+        let mut desk = Desk { book, stations, connectors, operators, out: &mut standing, dirty };
         for change in changes {
             desk.publish(change);
         }
@@ -102,17 +107,18 @@ impl Shard {
             }
             self.silence_due.pop();
             let connector = &mut self.connectors[index as usize];
-            connector.silence_awaited = false;
+            connector.silence_due_ms = None;
             let held_until_ms = connector.timeline.held_until_ms();
             let station = StationIndex(connector.station);
             if connector.timeline.has_ended() || !connector.timeline.says_charging() {
                 continue;
             }
             if held_until_ms > now.ms() {
-                connector.silence_awaited = true;
+                connector.silence_due_ms = Some(held_until_ms);
                 self.silence_due.push(Reverse((held_until_ms, index)));
                 continue;
             }
+            self.dirty.mark(station);
             let (alarms, mut desk) = alarms_and_desk!(self);
             alarms.communication_lost(station, Some(index), EventTime::from_ms(held_until_ms), &mut desk);
         }
@@ -138,10 +144,11 @@ impl Shard {
         let state = State::of_sample(sample.status, sample.power_w);
         let rated_w = connector.timeline.rated_w_at(sample.at.ms());
         let (station, slot) = (StationIndex(connector.station), connector.slot);
-        let silence = (state == State::Charging && !connector.silence_awaited)
-            .then(|| Reverse((connector.timeline.held_until_ms(), index)));
-        connector.silence_awaited |= silence.is_some();
-        self.silence_due.extend(silence);
+        if state == State::Charging && connector.silence_due_ms.is_none() {
+            let due_ms = connector.timeline.held_until_ms();
+            connector.silence_due_ms = Some(due_ms);
+            self.silence_due.push(Reverse((due_ms, index)));
+        }
 
         let mut found = Vec::new();
         let situation = Situation { state, rated_w, hold_ms };

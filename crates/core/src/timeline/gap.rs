@@ -2,6 +2,7 @@
 //! section 4).
 
 use super::{Desk, Placed, Reading, State, Timeline};
+use crate::pack::{Damaged, Pack, Reader, pack_fields};
 
 /// How many gaps a connector remembers; the earliest is forgotten first.
 pub const GAPS_MAX: usize = 8;
@@ -51,6 +52,19 @@ impl Gaps {
     /// Whether a sample stood at this very time beside a gap.
     fn has_neighbour_at(&self, at_ms: i64) -> bool {
         self.0.iter().any(|gap| gap.right.at_ms == at_ms || gap.left.is_some_and(|left| left.at_ms == at_ms))
+    }
+}
+
+pack_fields!(Neighbour { at_ms, state, power_w });
+pack_fields!(Gap { from_ms, to_ms, state, left, right });
+
+impl Pack for Gaps {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.0.pack(out);
+    }
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let gaps = Vec::unpack(reader)?;
+        if gaps.len() <= GAPS_MAX { Ok(Self(gaps)) } else { Err(Damaged { what: "gaps" }) }
     }
 }
 

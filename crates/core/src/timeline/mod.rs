@@ -5,6 +5,7 @@
 
 mod energy;
 mod gap;
+mod pack;
 
 pub use energy::Chain;
 pub use gap::{GAPS_MAX, Gap};
