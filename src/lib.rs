@@ -7,3 +7,4 @@ pub mod logging;
 pub mod notify;
 pub mod settings;
 pub mod simulate;
+pub mod store;
