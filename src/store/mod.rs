@@ -96,7 +96,8 @@ pub struct Limits {
     pub windows: Vec<Keep>,
     /// Records of windows that ended less than this ago are never deleted: late messages may change them still.
     pub protect_ms: u64,
-    /// The greatest size of the file; `None` means any. Beside it stands the write-ahead log, normally of 16 MiB.
+    /// The greatest size of the file; `None` means any. Beside it stands the write-ahead log: normally 16 MiB, while a
+    /// checkpoint is written as large as that, and for as long as another process reads without end larger still.
     pub bytes_max: Option<u64>,
 }
 

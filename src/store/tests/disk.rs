@@ -120,6 +120,20 @@ fn a_file_system_that_is_read_only_is_told_apart() {
 }
 
 #[test]
+fn a_file_that_may_only_be_read_is_told_apart() {
+    let Some(disk) = mounted("a_file_that_may_only_be_read_is_told_apart") else { return };
+    drop(open(&disk));
+    let mount = |arguments: &[&str]| {
+        let status = Command::new("mount").args(arguments).arg(disk.join(FILE_NAME)).status().expect("mount runs");
+        assert!(status.success(), "{arguments:?}");
+    };
+    mount(&["--bind", disk.join(FILE_NAME).to_str().expect("text")]);
+    mount(&["-o", "remount,bind,ro"]);
+    let error = Store::open(&disk, Limits::default()).expect_err("it cannot be written to");
+    assert!(matches!(error, StoreError::ReadOnly { .. }) && error.may_pass(), "{error:?}");
+}
+
+#[test]
 fn the_files_greatest_size_is_no_space_too_and_passes() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = open(directory.path());

@@ -38,6 +38,14 @@ fn a_new_store_is_empty_and_an_old_one_is_as_it_was_left() {
 }
 
 #[test]
+fn a_store_can_be_given_to_the_thread_that_owns_it() {
+    fn check<T: Send + 'static>() {}
+    check::<Store>();
+    check::<Reader>();
+    check::<StoreError>();
+}
+
+#[test]
 fn stations_that_are_set_again_or_deleted_are_counted_right() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = open(directory.path());
