@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::types::{ToSql, ValueRef};
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, Rows, params, params_from_iter};
 
 use super::error::StoreError;
 
@@ -182,6 +182,28 @@ pub(super) fn query(
     };
     let mut select = connection.prepare_cached(sql).map_err(sqlite)?;
     let mut rows = select.query(params_from_iter(arguments)).map_err(sqlite)?;
+    give(file, &mut rows, &mut each)
+}
+
+/// Reads every record in the order in which they lie in the file, and whether that is their order: a query that looks for
+/// its rows does not see one whose key was damaged, for it looks elsewhere.
+pub(super) fn check(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let sqlite = |error| StoreError::from_sqlite("check the history", file, error);
+    let found: String = connection.query_row("PRAGMA integrity_check(record)", [], |row| row.get(0)).map_err(sqlite)?;
+    if found != "ok" {
+        return Err(StoreError::damaged(file, found.replace('\n', "; ")));
+    }
+    let mut select = connection.prepare("SELECT * FROM record").map_err(sqlite)?;
+    let mut rows = select.query([]).map_err(sqlite)?;
+    give(file, &mut rows, &mut |_| ControlFlow::Continue(()))
+}
+
+fn give(
+    file: &Path,
+    rows: &mut Rows<'_>,
+    each: &mut impl FnMut(RecordRow) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let sqlite = |error| StoreError::from_sqlite("read the history", file, error);
     while let Some(row) = rows.next().map_err(sqlite)? {
         let (record, crc) = read_record(row).map_err(sqlite)?;
         if crc != record_crc(&record) {

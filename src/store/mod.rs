@@ -1,6 +1,6 @@
 //! The embedded store: journal, checkpoint and history in one SQLite file, owned by one thread.
 //!
-//! What comes in is appended to the [`journal`] and synced before it is acknowledged. From time to time a
+//! What comes in is appended to the journal and synced before it is acknowledged. From time to time a
 //! [`Checkpoint`] replaces the state of what changed and ends the journal up to it, in one transaction that also keeps
 //! the summaries given out. [`history`] is what people and reports query; a [`Reader`] does so beside the daemon, and
 //! [`Store::prune`] keeps it within its limits. The store knows nothing of MQTT or of the core: blobs are opaque. It reads no
@@ -188,19 +188,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] with the first thing found.
     pub fn check_all(&self) -> Result<(), StoreError> {
-        self.quick_check("PRAGMA quick_check(1)")?;
+        self.quick_check("PRAGMA integrity_check(1)")?;
         self.load_stations(|_, _| ())?;
         self.load_meta(|_, _| ())?;
         self.replay(self.checkpoint.seq, |_, _| ())?;
-        let sqlite = |error| StoreError::from_sqlite("read the history", &self.file, error);
-        let mut select = self.connection.prepare("SELECT DISTINCT window FROM record").map_err(sqlite)?;
-        let windows = select.query_map([], |row| row.get(0)).map_err(sqlite)?;
-        for window in windows {
-            let window: String = window.map_err(sqlite)?;
-            let range = Range { window: &window, from_s: i64::MIN, to_s: i64::MAX, level: None };
-            self.query(&range, |_| ControlFlow::Continue(()))?;
-        }
-        Ok(())
+        history::check(&self.connection, &self.file)
     }
 
     /// Writes what the write-ahead log holds into the file and closes it. Dropping the store does the same without a word

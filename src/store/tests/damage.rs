@@ -61,6 +61,23 @@ fn a_byte_flipped_anywhere_in_the_file_never_gives_another_figure() {
 }
 
 #[test]
+fn a_record_whose_key_was_damaged_is_found_though_queries_pass_it_by() {
+    let (database, _) = sample();
+    // The record's header ends with its key's first column; 1h becomes qh, which stands out of order.
+    let mut places =
+        database.windows(9).enumerate().filter(|(_, bytes)| bytes.starts_with(b"1h") && bytes.ends_with(b"city"));
+    let (at, _) = places.nth(30).expect("records of city");
+    let mut changed = database.clone();
+    changed[at] ^= 0x40;
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join(FILE_NAME), &changed).expect("written");
+    let error = Reader::open(directory.path()).and_then(|reader| reader.check()).expect_err("the reader finds it");
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    let (store, _) = Store::open(directory.path(), Limits::default()).expect("the journal and the states are sound");
+    assert!(matches!(store.check_all(), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
 fn a_file_cut_short_is_refused() {
     let (database, _) = sample();
     for pages in 1..database.len() / 8_192 {
