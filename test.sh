@@ -13,6 +13,8 @@ needed=(
     "mosquitto_pub mosquitto-clients"
     "systemd-analyze systemd"
     "cc gcc"
+    "sqlite3 sqlite3"
+    "unshare util-linux"
 )
 packages=()
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"

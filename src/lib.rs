@@ -20,4 +20,5 @@ pub mod rfc3339;
 pub mod settings;
 pub mod setup;
 pub mod simulate;
+pub mod store;
 pub mod topic;

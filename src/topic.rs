@@ -89,6 +89,8 @@ pub enum OutTopic<'a> {
     },
     /// A sample of refused input.
     Rejected,
+    /// What became of all input since the daemon's start; retained.
+    Counters,
     /// Whether the daemon runs; retained, and its last will.
     Status,
 }
@@ -211,6 +213,7 @@ impl Root {
         match levels[..count] {
             ["status"] => Ok(OutTopic::Status),
             ["rejected"] => Ok(OutTopic::Rejected),
+            ["counters"] => Ok(OutTopic::Counters),
             ["summary", window, ref scope @ ..] => {
                 let window = WindowKind::from_name(window).ok_or(TopicError::Form)?;
                 Ok(OutTopic::Summary { window, scope: ScopeName::parse(scope, id_bytes_max)? })
@@ -244,6 +247,7 @@ impl Root {
                 format!("{root}/alarm/{province:02}/{operator}/{station}/{connector}/{class}")
             }
             OutTopic::Rejected => format!("{root}/rejected"),
+            OutTopic::Counters => format!("{root}/counters"),
             OutTopic::Status => format!("{root}/status"),
         }
     }

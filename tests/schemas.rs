@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chargetally::publish::record::{Alarm, AlarmRecord, Origin, RejectedRecord};
+use chargetally::engine::Stats;
+use chargetally::publish::record::{Alarm, AlarmRecord, CountersRecord, Origin, RejectedRecord};
 use chargetally::publish::schema;
 use chargetally::publish::summary::{Place, Summary};
 use chargetally_core::alarm::AlarmClass;
@@ -222,6 +223,9 @@ fn published_alarms_and_refusals_match_their_schemas() {
     let rejected = validator("rejected.schema.json");
     let record = RejectedRecord::new(ArrivalTime::from_ms(5), &calendar, "not_json", "ev/v1/x", b"\xff", 1);
     check(&rejected, &serde_json::to_value(record).expect("JSON"));
+    let counters = validator("counters.schema.json");
+    let record = CountersRecord::new(ArrivalTime::from_ms(5), &calendar, &Stats::default(), 1, 2);
+    check(&counters, &serde_json::to_value(record).expect("JSON"));
 }
 
 /// Hand-written messages: those that must pass, and those that must not.
@@ -379,6 +383,7 @@ fn every_channel_of_the_wire_page_is_in_the_asyncapi_document() {
         "chargetally/v1/summary/{window}/station/{operator}/{station}",
         "chargetally/v1/alarm/{province}/{operator}/{station}/{connector}/{class}",
         "chargetally/v1/rejected",
+        "chargetally/v1/counters",
         "chargetally/v1/status",
     ];
     found.sort_unstable();

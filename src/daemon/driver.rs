@@ -130,7 +130,7 @@ impl Driver {
         });
         // What did not come in time is delivered again by the broker at the next start.
         let _in_time = last.await;
-        if self.tick().is_err() {
+        if self.tick().and_then(|()| self.say_counters()).is_err() {
             error!("the last summaries could not be given out");
         }
         drop(self.engine.take());
@@ -155,11 +155,22 @@ impl Driver {
                 given_out += 1;
             })?;
             engine.rollup_mut().forget();
+            let stats = engine.stats()?;
+            outgoing.counters(now, &assembler.calendar, &stats, self.foreign);
             debug!(closed_ms = engine.closed().start_ms(), summaries = given_out, "base buckets closed");
         } else {
             engine.tick(now)?;
         }
         self.tell_status()?;
+        Ok(())
+    }
+
+    fn say_counters(&mut self) -> Result<(), DaemonError> {
+        let now = self.now();
+        if let Some(engine) = &mut self.engine {
+            let stats = engine.stats()?;
+            self.outgoing.counters(now, &self.assembler.calendar, &stats, self.foreign);
+        }
         Ok(())
     }
 

@@ -7,15 +7,17 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use chargetally_core::safety::Origins;
 use chargetally_core::shard::AlarmEvent;
-use chargetally_core::time::EventTime;
+use chargetally_core::time::{ArrivalTime, EventTime};
 use chargetally_core::window::{Calendar, Window, WindowKind};
 use serde::Serialize;
 
-use crate::engine::{Notice, RejectedSample};
+use crate::engine::{Notice, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
 use crate::publish::outbox::{Entry, Priority};
-use crate::publish::record::{ALARM_SCHEMA, Alarm, AlarmRecord, Origin, REJECTED_SCHEMA, RejectedRecord};
+use crate::publish::record::{
+    ALARM_SCHEMA, Alarm, AlarmRecord, COUNTERS_SCHEMA, CountersRecord, Origin, REJECTED_SCHEMA, RejectedRecord,
+};
 use crate::publish::summary::SCHEMA as SUMMARY_SCHEMA;
 use crate::topic::{OutTopic, Root};
 
@@ -98,9 +100,17 @@ impl Outgoing {
     }
 
     fn rejected(&self, sample: &RejectedSample, calendar: &Calendar) {
-        let RejectedSample { arrival, reject, topic, payload, count } = sample;
-        let record = RejectedRecord::new(*arrival, calendar, reject.reason.name(), topic, payload, *count);
+        let RejectedSample { arrival, reject, topic, payload, payload_bytes, count } = sample;
+        let record = RejectedRecord::new(*arrival, calendar, reject.reason.name(), topic, payload, *count)
+            .cut_from(*payload_bytes);
         self.say(self.root.format_out(&OutTopic::Rejected), &record, false, Priority::Routine, REJECTED_SCHEMA);
+    }
+
+    /// Gives out the counters, retained.
+    pub(super) fn counters(&self, now: ArrivalTime, calendar: &Calendar, stats: &Stats, foreign: u64) {
+        let unsent = self.publisher.report().entries;
+        let record = CountersRecord::new(now, calendar, stats, foreign, unsent);
+        self.say(self.root.format_out(&OutTopic::Counters), &record, true, Priority::Routine, COUNTERS_SCHEMA);
     }
 
     fn say(&self, topic: String, record: &impl Serialize, retain: bool, priority: Priority, schema: &str) {

@@ -46,6 +46,8 @@ pub struct RejectedSample {
     pub topic: Box<str>,
     /// The beginning of the payload.
     pub payload: Box<[u8]>,
+    /// Length of the whole payload.
+    pub payload_bytes: usize,
     /// How many messages were refused since the last sample, this one included.
     pub count: u64,
 }
@@ -178,6 +180,7 @@ impl Worker {
                 reject,
                 topic: topic[..topic_end].into(),
                 payload: payload[..payload.len().min(SAMPLE_BYTES_MAX)].into(),
+                payload_bytes: payload.len(),
                 count,
             };
             let _gone = self.notices.send(Notice::Rejected(Box::new(sample)));

@@ -1,5 +1,7 @@
-//! The smaller records that go out: an alarm, a sample of refused input, the daemon's own status. They are written at
+//! The smaller records that go out: an alarm, a sample of refused input, the counters, the daemon's own status. They are written at
 //! once, one message each, and hold no more of a foreign payload than a named limit.
+
+use std::collections::BTreeMap;
 
 use chargetally_core::alarm::{AlarmClass, Level};
 use chargetally_core::time::{ArrivalTime, EventTime};
@@ -7,11 +9,14 @@ use chargetally_core::window::Calendar;
 use serde::{Serialize, Serializer};
 
 use super::stamp::Stamp;
+use crate::engine::Stats;
 
 /// The alarm record's name and version.
 pub const ALARM_SCHEMA: &str = "chargetally.alarm/1";
 /// The rejected record's name and version.
 pub const REJECTED_SCHEMA: &str = "chargetally.rejected/1";
+/// The counters record's name and version.
+pub const COUNTERS_SCHEMA: &str = "chargetally.counters/1";
 
 /// How much of a refused payload is shown, bytes.
 pub const REJECTED_PAYLOAD_BYTES_MAX: usize = 512;
@@ -179,6 +184,59 @@ impl<'a> RejectedRecord<'a> {
             payload_bytes: payload.len(),
             truncated,
             count,
+        }
+    }
+}
+
+impl RejectedRecord<'_> {
+    /// Says that the payload given was only the beginning of one of so many bytes.
+    #[must_use]
+    pub fn cut_from(self, payload_bytes: usize) -> Self {
+        Self { truncated: self.truncated || payload_bytes > self.payload_bytes, payload_bytes, ..self }
+    }
+}
+
+/// The daemon's counters since its start, as they go over the wire: what became of all input, and what was said.
+#[derive(Clone, Debug, Serialize)]
+pub struct CountersRecord<'a> {
+    schema: &'static str,
+    ts: Stamp<'a>,
+    messages: u64,
+    foreign: u64,
+    accepted: u64,
+    duplicate: u64,
+    late: u64,
+    future: u64,
+    out_of_order: u64,
+    decommissioned: u64,
+    /// Messages refused, by reason; reasons that never occurred are left out.
+    rejected: BTreeMap<&'static str, u64>,
+    /// Observations refused because a limit of the settings was reached, by limit.
+    limits_reached: BTreeMap<&'static str, u64>,
+    alarms_refused: u64,
+    unsent: usize,
+}
+
+impl<'a> CountersRecord<'a> {
+    /// The record of what stands at a point in time. `foreign` are messages whose topic belongs to no source, `unsent`
+    /// what waits for the broker.
+    #[must_use]
+    pub fn new(at: ArrivalTime, calendar: &'a Calendar, stats: &Stats, foreign: u64, unsent: usize) -> Self {
+        Self {
+            schema: COUNTERS_SCHEMA,
+            ts: Stamp { at_ms: at.ms(), calendar },
+            messages: stats.messages,
+            foreign,
+            accepted: stats.accepted,
+            duplicate: stats.duplicate,
+            late: stats.late,
+            future: stats.future,
+            out_of_order: stats.out_of_order,
+            decommissioned: stats.decommissioned,
+            rejected: stats.reject_reasons().collect(),
+            limits_reached: stats.limits_reached().collect(),
+            alarms_refused: stats.alarms_refused,
+            unsent,
         }
     }
 }
