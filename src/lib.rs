@@ -5,6 +5,8 @@ pub mod batch;
 pub mod broker;
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "demo-broker")]
+pub mod demo;
 pub mod dialect;
 pub mod engine;
 pub mod error;

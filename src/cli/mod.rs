@@ -5,6 +5,8 @@
 
 pub mod args;
 mod check;
+#[cfg(feature = "demo-broker")]
+pub mod demo;
 mod generate;
 pub mod indicators;
 pub mod simulate;
