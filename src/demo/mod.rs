@@ -27,7 +27,7 @@ use chargetally_core::scope::Level;
 
 use crate::broker::{BrokerError, EmbeddedBroker};
 use crate::mqtt::Clock;
-use crate::settings::{BrokerUrl, Settings};
+use crate::settings::{BrokerUrl, Millis, Settings};
 use crate::simulate::{Fleet, FleetPlan, PlanError};
 use board::Board;
 use compare::Completeness;
@@ -41,6 +41,8 @@ const MINUTE_MS: i64 = 60_000;
 const ZONE_MS: i64 = 8 * HOUR_MS;
 /// Local time at which a demo without an end begins.
 const MORNING_MS: i64 = 7 * HOUR_MS;
+/// How often a connector of the demo's fleet sends, ms.
+const SAMPLES_EVERY_MS: u32 = 30_000;
 /// Connectors of a station in the first guess at a fleet's size.
 const CONNECTORS_PER_STATION: u32 = 4;
 /// Guesses at the number of connectors that makes the wanted number of stations.
@@ -196,7 +198,7 @@ fn plan(options: &Options) -> FleetPlan {
     let start_ms =
         duration_ms.map_or(midnight_ms + MORNING_MS, |duration_ms| (midnight_ms + DAY_MS).saturating_sub(duration_ms));
     let mut plan = FleetPlan::demo(options.seed, options.stations.saturating_mul(CONNECTORS_PER_STATION), start_ms);
-    plan.duration_ms = duration_ms;
+    (plan.duration_ms, plan.interval_ms) = (duration_ms, SAMPLES_EVERY_MS);
     // A clock that is ahead would put the last energy of a span into the day after it.
     plan.transmission.skewed_permille = 0;
     for _ in 0..GUESSES {
@@ -216,6 +218,9 @@ fn settings(broker: SocketAddr) -> Settings {
     settings.mqtt.persistent_session = false;
     settings.state.directory = None;
     settings.run.shards = 1;
+    for source in &mut settings.sources {
+        source.expected_interval = Some(Millis::new(SAMPLES_EVERY_MS.into()));
+    }
     settings.publish.levels = vec![Level::Nation, Level::Province, Level::Operator];
     settings
 }

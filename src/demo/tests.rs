@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chargetally_core::config::SourceIndex;
 use chargetally_core::region::ReferenceData;
+use chargetally_core::shard::AlarmEvent;
 use chargetally_core::time::ArrivalTime;
-use chargetally_core::window::WindowKind;
+use chargetally_core::window::{Calendar, WindowKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -17,11 +18,12 @@ use super::board::Board;
 use super::view::{self, LEFT, Page, RIGHT, Screen, worded};
 use super::*;
 use crate::batch::Message;
-use crate::engine::Engine;
+use crate::engine::{Engine, Notice};
 use crate::mqtt::{Dialer, Endpoint, Event, Filter, Qos};
 use crate::publish::assemble::Assembler;
 use crate::publish::egress::{self, EgressSettings};
 use crate::publish::outbox::{Entry, Priority};
+use crate::publish::stamp::Stamp;
 use crate::setup;
 use crate::topic::{OutTopic, Root};
 
@@ -57,6 +59,7 @@ fn board_of(stations: u32, minutes: i64) -> (Board, (usize, u32)) {
     let settings = settings(SocketAddr::from(([127, 0, 0, 1], 1_883)));
     let config = setup::engine(&settings, false).expect("no tables");
     let assembler = assembler(&settings, &config, start);
+    let calendar = assembler.calendar.clone();
     let mut engine = Engine::start(config, start).expect("threads");
     let root = Root::default_out();
     let mut board = Board::new(root.clone());
@@ -79,16 +82,39 @@ fn board_of(stations: u32, minutes: i64) -> (Board, (usize, u32)) {
     }
     engine.advance(end).expect("workers");
     publish(&mut engine, end);
-    for (connector, class) in [("01", "insulation"), ("02", "connector_overtemp")] {
-        let topic = format!("{}/alarm/53/OP/S1/{connector}/{class}", root.as_str());
-        let record = format!(
-            "{{\"class\":\"{class}\",\"level\":\"personal\",\"state\":\"raised\",\"origin\":\"derived\",\
-             \"since\":\"2026-05-01T18:2{connector}:00+08:00\",\"operator\":\"OP\",\"station\":\"S1\",\
-             \"connector\":\"{connector}\"}}"
-        );
-        board.take(&topic, record.as_bytes());
+    for notice in engine.notices() {
+        if let Notice::Alarm(event) = notice {
+            say(&mut board, &event, &calendar);
+        }
     }
     (board, size)
+}
+
+/// Tells the board of an alarm, as the daemon's topics would.
+fn say(board: &mut Board, event: &AlarmEvent, calendar: &Calendar) {
+    let change = &event.change;
+    let (operator, station, connector) = (&*event.operator, &*event.station, event.connector.as_deref());
+    let (province, class) = (event.province, change.key.class);
+    let topic = OutTopic::Alarm { province, operator, station, connector, class };
+    let record = serde_json::json!({
+        "class": class.name(), "level": change.level.name(),
+        "state": if change.raised { "raised" } else { "cleared" },
+        "since": Stamp { at_ms: change.since.ms(), calendar }.to_string(),
+        "operator": operator, "station": station, "connector": connector,
+    });
+    board.take(&Root::default_out().format_out(&topic), record.to_string().as_bytes());
+}
+
+/// Two alarms of one station; the later one is of its second connector.
+fn two_alarms(board: &mut Board) {
+    for (connector, class) in [("01", "insulation"), ("02", "overload")] {
+        let topic = format!("{}/alarm/53/OP/S1/{connector}/insulation", Root::default_out().as_str());
+        let record = serde_json::json!({
+            "class": class, "level": "personal", "state": "raised", "operator": "OP", "station": "S1",
+            "since": format!("2026-05-01T23:{connector}:00+08:00"), "connector": connector,
+        });
+        board.take(&topic, record.to_string().as_bytes());
+    }
 }
 
 fn screen(size: (usize, u32), page: Page) -> Screen {
@@ -133,7 +159,9 @@ fn every_headline_stands_on_the_smallest_screen_with_its_value() {
 
 #[test]
 fn every_page_is_drawn_at_any_size_and_scroll() {
-    let (board, size) = board_of(12, 17);
+    let (mut board, size) = board_of(12, 17);
+    two_alarms(&mut board);
+    let standing = format!("({} stand)", board.alarms().len());
     let nothing = Board::new(Root::default_out());
     for page in Page::ALL {
         for place in [(1, 1), (20, 5), (80, 24), (120, 40), (300, 90)] {
@@ -145,7 +173,7 @@ fn every_page_is_drawn_at_any_size_and_scroll() {
         }
     }
     let alarms = text(&drawn(&board, &screen(size, Page::Alarms), (80, 24)));
-    assert!(alarms.contains("(2 stand)") && alarms.contains("OP/S1/02") && alarms.contains("congested stations"));
+    assert!(alarms.contains(&standing) && alarms.contains("OP/S1/02") && alarms.contains("congested stations"));
     let provinces = board.provinces(WindowKind::Quarter);
     let first = provinces[0]["scope"]["name"].as_str().expect("a name");
     let table = text(&drawn(&board, &screen(size, Page::Provinces), (80, 24)));
@@ -157,15 +185,16 @@ fn every_page_is_drawn_at_any_size_and_scroll() {
 #[test]
 fn an_alarm_that_is_cleared_stands_no_longer() {
     let (mut board, _) = board_of(4, 3);
-    assert_eq!(board.alarms().len(), 2);
-    assert_eq!(board.alarms()[0].place, "OP/S1/02");
+    let before = board.alarms().len();
+    two_alarms(&mut board);
+    assert_eq!((board.alarms().len(), board.alarms()[0].place.as_str()), (before + 2, "OP/S1/02"));
     let topic = format!("{}/alarm/53/OP/S1/01/insulation", Root::default_out().as_str());
     board.take(&topic, b"{\"state\":\"cleared\"}");
     board.take(&topic, b"");
-    assert_eq!(board.alarms().len(), 1);
+    assert_eq!(board.alarms().len(), before + 1);
     board.take(&topic, b"{");
     board.take("somewhere/else", b"");
-    assert_eq!((board.alarms().len(), board.refused), (1, 2));
+    assert_eq!((board.alarms().len(), board.refused), (before + 1, 2));
 }
 
 #[test]
@@ -181,7 +210,8 @@ fn a_quarter_makes_one_line() {
 #[test]
 fn the_picture_in_the_documentation_is_what_is_drawn() {
     let (board, size) = board_of(100, 62);
-    let buffer = drawn(&board, &screen(size, Page::Nation), (100, 40));
+    let screen = Screen { window: Some(WindowKind::Hour), ..screen(size, Page::Nation) };
+    let buffer = drawn(&board, &screen, (100, 40));
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for (file, content) in [("docs/demo.svg", svg::picture(&buffer)), ("src/demo/screen.txt", text(&buffer) + "\n")] {
         let path = root.join(file);

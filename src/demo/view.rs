@@ -270,13 +270,13 @@ fn draw_provinces(frame: &mut Frame<'_>, area: Rect, board: &Board, window: Wind
         ])
     });
     let widths = [
-        Constraint::Min(12),
-        Constraint::Length(7),
-        Constraint::Length(12),
+        Constraint::Min(10),
+        Constraint::Length(6),
+        Constraint::Length(10),
         Constraint::Length(9),
         Constraint::Length(9),
     ];
-    let head = [" province", "connect", "to vehicles", "time util", "available"];
+    let head = [" province", "conn.", "energy", "time util", "available"];
     let table = Table::new(rows, widths).header(Row::new(head).fg(Color::Cyan).bold());
     frame.render_widget(table, area);
 }
@@ -289,7 +289,7 @@ fn draw_alarms(frame: &mut Frame<'_>, area: Rect, board: &Board, window: WindowK
         let since = alarm.since.get(11..19).unwrap_or(&alarm.since);
         Row::new([format!(" {since}"), alarm.level.clone(), alarm.class.clone(), alarm.place.clone()]).style(style)
     });
-    let widths = [Constraint::Length(9), Constraint::Length(9), Constraint::Length(24), Constraint::Min(12)];
+    let widths = [Constraint::Length(9), Constraint::Length(9), Constraint::Fill(2), Constraint::Fill(3)];
     let head = [" since".to_owned(), "level".to_owned(), format!("alarm ({} stand)", open.len()), "where".to_owned()];
     frame.render_widget(Table::new(rows, widths).header(Row::new(head).fg(Color::Cyan).bold()), alarms);
     let list = board.nation(window).and_then(|summary| summary["efficiency"]["congested_stations"].as_array());
