@@ -144,8 +144,9 @@ async fn send(mut fleet: Fleet, broker: SocketAddr, shared: &Shared) -> Option<(
     let mut message = SimMessage::default();
     while fleet.next_into(&mut message) {
         if message.arrival_ms >= next_minute_ms {
-            shared.remember(next_minute_ms, fleet.truth().nation);
-            next_minute_ms += MINUTE_MS;
+            let minute_ms = message.arrival_ms.div_euclid(MINUTE_MS) * MINUTE_MS;
+            shared.remember(minute_ms, fleet.truth().nation);
+            next_minute_ms = minute_ms + MINUTE_MS;
         }
         while pace::now_ms() < message.arrival_ms {
             unanswered = unanswered.saturating_sub(answers(&mut link)?);

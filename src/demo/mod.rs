@@ -183,7 +183,7 @@ fn run_at(
     let settled = course.is_settled();
     let outcome = compared(&shared, (start_ms, end_ms), settled);
     shared.stop.store(true, Ordering::Relaxed);
-    let failed = end(daemon, clients, &shared);
+    let failed = end(daemon, &clients, &shared);
     shown.map_err(DemoError::Show)?;
     failed.map_or(Ok(outcome), Err)
 }
@@ -254,7 +254,7 @@ fn compared(shared: &Shared, (start_ms, end_ms): (i64, Option<i64>), settled: bo
 }
 
 /// Ends the threads, those that are slow with the process. Tells what had ended by itself.
-fn end(daemon: Daemon, clients: JoinHandle<()>, shared: &Shared) -> Option<DemoError> {
+fn end(daemon: Daemon, clients: &JoinHandle<()>, shared: &Shared) -> Option<DemoError> {
     let by_itself = daemon.is_over();
     (daemon.ask)();
     let since = crate::clock::monotonic();

@@ -54,7 +54,7 @@ fn board_of(stations: u32, minutes: i64) -> (Board, (usize, u32)) {
     plan.start_ms += 11 * HOUR_MS;
     plan.duration_ms = Some(minutes * MINUTE_MS);
     let (start, end) = (ArrivalTime::from_ms(plan.start_ms), ArrivalTime::from_ms(plan.end_ms() + 40_000));
-    let mut fleet = Fleet::new(plan).expect("a fleet");
+    let fleet = Fleet::new(plan).expect("a fleet");
     let size = (fleet.built().stations.len(), fleet.plan().connectors);
     let settings = settings(SocketAddr::from(([127, 0, 0, 1], 1_883)));
     let config = setup::engine(&settings, false).expect("no tables");
@@ -72,7 +72,7 @@ fn board_of(stations: u32, minutes: i64) -> (Board, (usize, u32)) {
         };
         engine.publish_due(now, true, sink).expect("published");
     };
-    while let Some(message) = fleet.next() {
+    for message in fleet {
         let arrival = ArrivalTime::from_ms(message.arrival_ms);
         if engine.advance(arrival).expect("workers") {
             publish(&mut engine, arrival);
