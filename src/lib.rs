@@ -6,6 +6,8 @@ pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+#[cfg(feature = "demo-broker")]
+pub mod demo;
 pub mod dialect;
 pub mod engine;
 pub mod error;

@@ -63,16 +63,19 @@ pub struct Check {
 #[command(after_help = "\
 Examples:
   chargetally demo
-  chargetally demo --stations 500 --speed 60 --minutes 5")]
+  chargetally demo --stations 500 --speed 60 --minutes 5
+
+With --minutes it ends by itself and compares the figures with what the simulator knows to have happened.
+Where standard output is no terminal, a line is printed every simulated quarter of an hour.")]
 pub struct Demo {
-    /// Stations of the simulated fleet.
+    /// About how many stations the simulated fleet has.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub stations: u32,
     /// The same seed gives the same fleet and the same messages.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Simulated seconds per second.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 60.0, value_parser = speed)]
     pub speed: f64,
     /// Ends after this many minutes; without it, when interrupted.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -5,6 +5,8 @@
 
 pub mod args;
 mod check;
+#[cfg(feature = "demo-broker")]
+pub mod demo;
 mod generate;
 pub mod indicators;
 mod run;
@@ -43,6 +45,9 @@ Exit codes:
 pub enum Command {
     /// Run the daemon: subscribe, aggregate, publish.
     Run(args::Run),
+    /// Watch it work: an embedded broker, a simulated fleet, the daemon, and a view of the nation.
+    #[cfg(feature = "demo-broker")]
+    Demo(args::Demo),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -58,6 +63,8 @@ impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
             Self::Run(args) => run::run(&args),
+            #[cfg(feature = "demo-broker")]
+            Self::Demo(args) => demo::run(&args, demo::daemon),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
