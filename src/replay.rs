@@ -11,7 +11,7 @@ use chargetally_core::observation::{Observation, StationKey};
 use chargetally_core::time::{ArrivalTime, EventTime};
 
 use crate::batch::Message;
-use crate::dialect::{Dialect, Limits};
+use crate::dialect::{Dialect, Limits, source_of};
 use crate::engine::{Engine, EngineConfig, Stats, WorkerGone};
 use crate::publish::assemble::Assembler;
 use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, RecordingReader};
@@ -144,7 +144,7 @@ impl Replay {
     }
 
     fn take(&mut self, message: &RecordedMessage<'_>) -> Result<(), ReplayError> {
-        let Some(source) = self.source_of(&message.topic) else {
+        let Some(source) = source_of(&self.dialects, &message.topic) else {
             self.outcome.foreign += 1;
             return Ok(());
         };
@@ -172,12 +172,6 @@ impl Replay {
         // Nobody looks at the notices of a replay; alarms stand in its tallies.
         engine.notices().for_each(drop);
         Ok(())
-    }
-
-    /// The source whose topics this one belongs to.
-    fn source_of(&self, topic: &str) -> Option<SourceIndex> {
-        let place = self.dialects.iter().position(|dialect| dialect.owns(topic))?;
-        u8::try_from(place).ok().map(SourceIndex)
     }
 
     /// The newest event time that a message states, for recordings that do not say when it arrived.

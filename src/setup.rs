@@ -2,6 +2,7 @@
 //! and the tables that they name; nothing reads a clock, and no part of the program but this one knows both sides.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use chargetally_core::config::{self, Config};
 use chargetally_core::indicator::{Plan, Policy, Target};
 use chargetally_core::region::ReferenceData;
 use chargetally_core::rollup::{RollupConfig, Tariff};
-use chargetally_core::time::Bucket;
+use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::{Calendar, CivilDay, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,9 +18,15 @@ use jiff::tz::TimeZone;
 use crate::dialect::native::Native;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
+use crate::ingest::IngestSettings;
+use crate::mqtt;
+use crate::publish::assemble::{Assembler, need_basis};
+use crate::publish::egress::EgressSettings;
+use crate::publish::outbox::OutboxLimits;
 use crate::settings::reference::{self as figures, ReferenceError};
 use crate::settings::tariff::{self, TariffError};
-use crate::settings::{DialectName, Millis, Settings};
+use crate::settings::{self, DialectName, FileRef, Millis, Settings, credentials_directory};
+use crate::topic::OutTopic;
 
 /// Workers at most, whatever the machine has.
 const WORKERS_MAX: usize = 256;
@@ -29,6 +36,10 @@ const CALENDAR_FROM_S: i64 = 631_152_000;
 const CALENDAR_TO_S: i64 = 4_102_444_800;
 /// Changes of a zone's clock at most; two a year are 220.
 const TRANSITIONS_MAX: usize = 2_000;
+/// What a packet may hold beside its payload, bytes: topic and properties.
+const PACKET_EXTRA_BYTES: usize = 4 * 1024;
+/// What the publishing connection's client id ends with.
+const EGRESS_SUFFIX: &str = "-out";
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -131,6 +142,90 @@ pub fn reference(settings: &Settings) -> Result<ReferenceTables, ReferenceError>
     Ok(ReferenceTables { version: version.into(), holidays: reference.holidays.iter().copied().collect(), figures })
 }
 
+/// The password that the settings name, where they name one.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn password(settings: &Settings) -> io::Result<Option<mqtt::Credentials>> {
+    let Some(user) = &settings.mqtt.username else { return Ok(None) };
+    let password = match &settings.mqtt.password_file {
+        Some(file) => file.read_secret(credentials_directory().as_deref())?.expose().to_owned(),
+        None => String::new(),
+    };
+    Ok(Some(mqtt::Credentials { user: user.clone(), password: mqtt::Secret::new(password) }))
+}
+
+/// The broker, and how it is connected to.
+fn endpoint(settings: &Settings, credentials: Option<mqtt::Credentials>) -> mqtt::Endpoint {
+    let from = &settings.mqtt;
+    let located = |file: &FileRef| file.locate(credentials_directory().as_deref()).unwrap_or_default();
+    let tls = from.url.tls.then(|| mqtt::TlsFiles {
+        ca: from.ca_file.as_ref().map(located),
+        client: from.cert_file.as_ref().map(located).zip(from.key_file.as_ref().map(located)),
+    });
+    let seconds = |span: Millis| span.as_ms() / 1000;
+    mqtt::Endpoint {
+        tls,
+        credentials,
+        keep_alive_s: u16::try_from(seconds(from.keep_alive)).unwrap_or(u16::MAX),
+        protocol: match from.protocol {
+            settings::Protocol::Auto => mqtt::Protocol::Auto,
+            settings::Protocol::V5 => mqtt::Protocol::V5,
+            settings::Protocol::V311 => mqtt::Protocol::V311,
+        },
+        clean_start: !from.persistent_session,
+        session_expiry_s: if from.persistent_session {
+            u32::try_from(seconds(from.session_expiry)).unwrap_or(u32::MAX)
+        } else {
+            0
+        },
+        receive_maximum: from.receive_maximum,
+        packet_bytes_max: u32::try_from(from.payload_bytes_max + PACKET_EXTRA_BYTES).unwrap_or(u32::MAX),
+        ..mqtt::Endpoint::new(from.url.host.clone(), from.url.port, from.client_id.clone())
+    }
+}
+
+/// The subscribing connection, to the topics of these dialects, which are those of the sources in order.
+#[must_use]
+pub fn ingest(settings: &Settings, credentials: Option<mqtt::Credentials>, dialects: &[Dialect]) -> IngestSettings {
+    let filters = settings.sources.iter().zip(dialects).flat_map(|(source, dialect)| {
+        let qos = if source.qos == 0 { mqtt::Qos::AtMostOnce } else { mqtt::Qos::AtLeastOnce };
+        dialect.filters(&[], None).into_iter().map(move |filter| mqtt::Filter { filter, qos })
+    });
+    IngestSettings::new(endpoint(settings, credentials), filters.collect())
+}
+
+/// The publishing connection.
+#[must_use]
+pub fn egress(settings: &Settings, credentials: Option<mqtt::Credentials>) -> EgressSettings {
+    let mut endpoint = endpoint(settings, credentials);
+    endpoint.client_id.push_str(EGRESS_SUFFIX);
+    let limits =
+        OutboxLimits { entries_max: settings.publish.outbox_entries, bytes_max: settings.publish.outbox_bytes };
+    EgressSettings { limits, ..EgressSettings::new(endpoint, settings.publish.root.format_out(&OutTopic::Status)) }
+}
+
+/// What summaries are assembled with.
+#[must_use]
+pub fn assembler(settings: &Settings, tables: &ReferenceTables) -> Assembler {
+    let policy = policy(settings);
+    let versions = [
+        ("policy", policy.version.as_ref()),
+        ("regions", chargetally_core::region::VERSION),
+        ("reference", tables.version.as_ref()),
+    ];
+    Assembler {
+        calendar: calendar(&settings.time.zone),
+        basis: need_basis(&tables.figures),
+        reference: tables.figures.clone(),
+        holidays: tables.holidays.clone(),
+        holiday_utilisation_min: settings.targets.holiday_util_trigger,
+        versions: versions.map(|(table, version)| (table.to_owned(), version.to_owned())).to_vec(),
+        first: ArrivalTime::from_ms(i64::MAX),
+        policy,
+    }
+}
+
 /// The civil calendar of a time zone, with all changes of its clock from 1990 up to 2100.
 #[must_use]
 pub fn calendar(zone: &TimeZone) -> Calendar {
@@ -180,7 +275,7 @@ fn shard_limits(settings: &Settings, workers: usize) -> config::Limits {
     }
 }
 
-fn dialect(source: &crate::settings::Source) -> Dialect {
+fn dialect(source: &settings::Source) -> Dialect {
     match source.dialect {
         DialectName::Native => Dialect::Native(Native::new(source.root.clone())),
     }

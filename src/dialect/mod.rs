@@ -6,6 +6,7 @@ pub mod native;
 
 use std::fmt;
 
+use chargetally_core::config::SourceIndex;
 use chargetally_core::observation::{Observation, StationKey};
 
 use crate::topic::ID_BYTES_MAX;
@@ -64,6 +65,13 @@ impl Dialect {
             Self::Native(native) => native.root().in_filters(provinces, share),
         }
     }
+}
+
+/// The source whose topics a topic belongs to: the first whose dialect owns it.
+#[must_use]
+pub fn source_of(dialects: &[Dialect], topic: &str) -> Option<SourceIndex> {
+    let place = dialects.iter().position(|dialect| dialect.owns(topic))?;
+    u8::try_from(place).ok().map(SourceIndex)
 }
 
 /// How much one message may hold.

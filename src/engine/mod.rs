@@ -65,7 +65,7 @@ struct Handle {
 pub struct Engine {
     handles: Vec<Handle>,
     spent: Receiver<Batch>,
-    notices: Receiver<Notice>,
+    notices: Option<Receiver<Notice>>,
     dialects: Vec<Dialect>,
     limits: Limits,
     rollup: Rollup,
@@ -102,7 +102,7 @@ impl Engine {
         Ok(Self {
             handles,
             spent,
-            notices,
+            notices: Some(notices),
             dialects,
             limits,
             rollup: Rollup::new(rollup, workers, closed),
@@ -239,9 +239,14 @@ impl Engine {
         self.tell_all(|| Job::RepeatAlarms)
     }
 
-    /// What workers have said since this was last asked.
+    /// What workers have said since this was last asked; nothing once the receiver was taken.
     pub fn notices(&self) -> impl Iterator<Item = Notice> {
-        self.notices.try_iter()
+        self.notices.iter().flat_map(|notices| notices.try_iter())
+    }
+
+    /// The receiving end of what workers say, for a thread that gives alarms out at once. It ends with the engine.
+    pub fn take_notices(&mut self) -> Option<Receiver<Notice>> {
+        self.notices.take()
     }
 
     /// The counters of all workers, once they have done all that they were given.

