@@ -5,8 +5,12 @@
 
 pub mod args;
 mod check;
+mod connect;
 mod generate;
 pub mod indicators;
+mod output;
+mod record;
+mod replay;
 pub mod simulate;
 
 use std::ffi::OsString;
@@ -29,6 +33,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
+   1  figures that were compared differ
   64  wrong command line
   65  an input file is not what it should be
   66  an input file cannot be opened
@@ -40,6 +45,12 @@ Exit codes:
 /// The commands. Each has its arguments in [`args`] and a line in [`Command::run`].
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Aggregate recordings at full speed and write the summaries.
+    Replay(args::Replay),
+    /// Write what a broker's stations send into a recording.
+    Record(args::Record),
+    /// Play a made-up fleet of stations, to a broker or into a recording.
+    Simulate(args::Simulate),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -54,6 +65,9 @@ pub enum Command {
 impl Command {
     fn run(self) -> Result<(), Failure> {
         match self {
+            Self::Replay(args) => replay::run(&args),
+            Self::Record(args) => record::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
@@ -98,6 +112,12 @@ pub fn command() -> clap::Command {
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::stdout)
+}
+
+/// Writes a line about a command's course to standard error.
+fn say(line: &str) {
+    // Where nobody listens any more, the results still count.
+    let _unheard = writeln!(io::stderr(), "chargetally: {line}");
 }
 
 /// Help and version are results; everything else that clap has to say is about a wrong command line.
