@@ -1,7 +1,7 @@
 //! Why a command ended, grouped by what the caller may do about it, and the one printer of it.
 //!
 //! Bad data never comes here: it is counted where it is met. A [`Failure`] ends a command, and its
-//! [`Exit`] is the process's exit code (sysexits.h), so that a service manager can tell a wrong setting,
+//! [`Exit`] is the process's exit code (sysexits.h, and diff's 1), so that a service manager can tell a wrong setting,
 //! which only a person can mend, from a broker that is away for a while. `Display` never prints the
 //! sources of an error; [`report`] alone walks the chain.
 
@@ -13,11 +13,13 @@ use std::process::ExitCode;
 /// Sources of one error that are printed at most; a chain that is longer is cut.
 const CHAIN_MAX: usize = 16;
 
-/// The exit codes of the program: those of sysexits.h that it uses.
+/// The exit codes of the program: those of sysexits.h that it uses, and that of diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0: done; also where the reader of standard output went away.
     Done,
+    /// 1: two things that were compared differ.
+    Differs,
     /// 64: the command line is wrong.
     Usage,
     /// 65: a file that was given as input is not what it should be.
@@ -40,6 +42,7 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Differs => 1,
             Self::Usage => 64,
             Self::Data => 65,
             Self::NoInput => 66,

@@ -4,15 +4,20 @@
 
 use std::fmt;
 use std::io::{self, BufRead, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use chargetally_core::census::Census;
 use chargetally_core::config::SourceIndex;
 use chargetally_core::observation::{Observation, StationKey};
+use chargetally_core::scope::Scope;
+use chargetally_core::tally::{Merge, Tally};
 use chargetally_core::time::{ArrivalTime, EventTime};
 
 use crate::batch::Message;
 use crate::dialect::{Dialect, Limits, source_of};
-use crate::engine::{Engine, EngineConfig, Stats, WorkerGone};
+use crate::engine::{Engine, EngineConfig, Finished, Stats, WorkerGone};
 use crate::publish::assemble::Assembler;
 use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, RecordingReader};
 
@@ -24,6 +29,20 @@ const ARRIVAL_SPAN_MS_MAX: i64 = 400 * 86_400_000;
 const DUPLICATE_MEMORY: usize = 300_000;
 /// Tallies of connectors not registered yet that are remembered.
 const UNCLAIMED_TALLIES: usize = 10_000_000;
+
+/// Summaries that are held in memory before they are written.
+const SCOPES_AT_ONCE: usize = 512;
+/// Scopes that a thread takes at once.
+const SCOPES_A_PIECE: usize = 4;
+
+/// The nation over the whole recording.
+#[derive(Clone, Debug, Default)]
+pub struct Nation {
+    /// The sum of all its windows of the shortest wanted kind.
+    pub tally: Tally,
+    /// Who was counted at the end of the last of them.
+    pub census: Census,
+}
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +61,8 @@ pub struct Outcome {
     pub summaries: u64,
     /// What became of the messages.
     pub stats: Stats,
+    /// The nation; none where no connector had any time.
+    pub nation: Option<Nation>,
 }
 
 /// Why a replay could not go on.
@@ -196,20 +217,83 @@ impl Replay {
     pub fn finish(mut self, assembler: &mut Assembler, out: &mut impl Write) -> Result<Outcome, ReplayError> {
         let Some(mut engine) = self.engine.take() else { return Ok(self.outcome) };
         assembler.first = self.first.unwrap_or(self.newest);
-        let mut written: Result<u64, io::Error> = Ok(0);
-        engine.finish(|names, publication, census| {
-            if let Ok(count) = &mut written {
-                let mut line = assembler.summary(names, publication, census).payload;
-                line.push(b'\n');
-                match out.write_all(&line) {
-                    Ok(()) => *count += 1,
-                    Err(error) => written = Err(error),
+        let outcome = &mut self.outcome;
+        let finest = self.config.rollup.windows.iter().min();
+        let mut failed = None;
+        engine.finish(|window| {
+            if Some(&window.window.kind) == finest
+                && let Some((tally, census)) = window.nation()
+            {
+                let nation = outcome.nation.get_or_insert_default();
+                nation.tally.merge(tally);
+                nation.census = census.clone();
+            }
+            match write_window(window, assembler, self.config.workers, out) {
+                Ok(count) => {
+                    outcome.summaries += count;
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
             }
         })?;
-        out.flush().map_err(ReplayError::Write)?;
-        self.outcome.summaries = written.map_err(ReplayError::Write)?;
+        failed.map_or_else(|| out.flush(), Err).map_err(ReplayError::Write)?;
         self.outcome.stats = engine.stats()?;
         Ok(self.outcome)
     }
+}
+
+/// Writes a window's summaries in the order of their scopes; so many threads make them.
+fn write_window(window: &Finished<'_>, assembler: &Assembler, threads: usize, out: &mut impl Write) -> io::Result<u64> {
+    let mut count = 0;
+    for scopes in window.scopes.chunks(SCOPES_AT_ONCE) {
+        for piece in pieces(window, scopes, assembler, threads) {
+            out.write_all(&piece.lines)?;
+            count += piece.count;
+        }
+    }
+    Ok(count)
+}
+
+/// The lines of a few scopes that follow each other.
+struct Piece {
+    place: usize,
+    lines: Vec<u8>,
+    count: u64,
+}
+
+/// The lines of scopes, in their order. Threads take the next few scopes whenever they are done with some.
+fn pieces(window: &Finished<'_>, scopes: &[Scope], assembler: &Assembler, threads: usize) -> Vec<Piece> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(scopes) = scopes.chunks(SCOPES_A_PIECE).nth(place) else { return done };
+            let mut piece = Piece { place, lines: Vec::new(), count: 0 };
+            for publication in scopes.iter().filter_map(|&scope| window.publication(scope)) {
+                let summary = assembler.summary(window.names(), &publication, window.census);
+                piece.lines.extend_from_slice(&summary.payload);
+                piece.lines.push(b'\n');
+                piece.count += 1;
+            }
+            done.push(piece);
+        }
+    };
+    let helpers = threads.min(scopes.len().div_ceil(SCOPES_A_PIECE)).saturating_sub(1);
+    let mut pieces: Vec<Piece> = std::thread::scope(|all| {
+        let helpers: Vec<_> = (0..helpers).map(|_| all.spawn(work)).collect();
+        let mut pieces = work();
+        for helper in helpers {
+            match helper.join() {
+                Ok(theirs) => pieces.extend(theirs),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        pieces
+    });
+    pieces.sort_unstable_by_key(|piece| piece.place);
+    pieces
 }

@@ -82,18 +82,38 @@ pub struct Demo {
     pub minutes: Option<u32>,
 }
 
+/// How a broker is logged in to.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Login {
+    /// The user to log in as.
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// The file with that user's password.
+    #[arg(long, value_name = "FILE", requires = "username")]
+    pub password_file: Option<PathBuf>,
+    /// Certificates of the authorities to trust with mqtts://; without it, the system's.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
 /// Arguments of `simulate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chargetally simulate --broker mqtt://127.0.0.1:1883 --connectors 1000 --truth truth.ndjson
-  chargetally simulate --out day.ndjson --truth truth.ndjson --start 2026-05-01T00:00:00+08:00 --duration 24h")]
+  chargetally simulate --broker mqtt://127.0.0.1:1883 --connectors 1000 --truth truth.json
+  chargetally simulate --out day.ndjson --truth truth.json --start 2026-05-01T00:00:00+08:00 --duration 24h
+
+A running daemon refuses event times ahead of its clock: with --speed above 1, begin in the past.
+Published until interrupted where there is no --duration; then the truth is written too.")]
 pub struct Simulate {
     /// Publish to this broker.
     #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse, required_unless_present = "out")]
     pub broker: Option<BrokerUrl>,
+    /// How to log in to the broker.
+    #[command(flatten)]
+    pub login: Login,
     /// Write the messages as a recording.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "broker", requires = "duration")]
     pub out: Option<PathBuf>,
     /// Write what really happened, which the summaries can be held against.
     #[arg(long, value_name = "FILE")]
@@ -102,10 +122,10 @@ pub struct Simulate {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Connectors of the fleet.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
     pub connectors: u32,
     /// Seconds between two samples of a connector.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=900))]
     pub interval_s: u32,
     /// First event time; without it, now.
     #[arg(long, value_name = "RFC3339")]
@@ -113,12 +133,45 @@ pub struct Simulate {
     /// How much time is simulated: 90s, 15m, 24h, 7d.
     #[arg(long, value_name = "SPAN", value_parser = span_ms)]
     pub duration: Option<u64>,
-    /// Simulated seconds per second; 0 is as fast as possible.
+    /// Simulated seconds per second when publishing; 0 is as fast as possible.
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = speed_or_zero)]
     pub speed: f64,
-    /// What goes wrong, by name, several with commas between.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub faults: Vec<String>,
+    /// What goes wrong, instead of what usually does; several with commas between.
+    #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
+    pub faults: Vec<Fault>,
+}
+
+/// What can go wrong in a simulated fleet, each to the usual degree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// All of it.
+    All,
+    /// Samples never arrive.
+    Lost,
+    /// Samples arrive late.
+    Late,
+    /// Samples are overtaken by newer ones.
+    Disordered,
+    /// Messages arrive twice.
+    Repeated,
+    /// Payloads are malformed.
+    Malformed,
+    /// Stations' clocks are off.
+    Skewed,
+    /// Stations lose their link or their power.
+    Outages,
+    /// Connectors fail.
+    Failures,
+    /// Connectors are under maintenance.
+    Maintenance,
+    /// Sessions do not start.
+    FailedStarts,
+    /// Telemetry shows heat, bad insulation or weak cells.
+    Unsafe,
+    /// Equipment raises alarms.
+    Alarms,
 }
 
 /// Arguments of `record`.
@@ -126,15 +179,24 @@ pub struct Simulate {
 #[command(after_help = "\
 Examples:
   chargetally record --broker mqtt://127.0.0.1:1883 day.ndjson
-  chargetally record --broker mqtts://broker.example --topic 'ev/v1/53/#' yunnan.ndjson")]
+  chargetally record --broker mqtts://broker.example --topic 'ev/v1/53/#' yunnan.ndjson
+  chargetally record --broker mqtt://127.0.0.1 - | gzip > day.ndjson.gz
+
+Records until it is interrupted.")]
 pub struct Record {
     /// The broker to subscribe at.
     #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse)]
     pub broker: BrokerUrl,
+    /// How to log in to the broker.
+    #[command(flatten)]
+    pub login: Login,
     /// Topic filters to subscribe to.
     #[arg(long, value_name = "FILTER", default_value = "ev/v1/#")]
     pub topic: Vec<String>,
-    /// The recording to write, a message a line.
+    /// Write over FILE where it exists.
+    #[arg(long)]
+    pub force: bool,
+    /// The recording to write, a message a line; - is standard output.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
@@ -144,9 +206,13 @@ pub struct Record {
 #[command(after_help = "\
 Examples:
   chargetally replay day.ndjson --levels nation,province --windows 1h,1d
-  chargetally replay part-*.ndjson --out summaries.ndjson --truth truth.ndjson")]
+  chargetally replay part-*.ndjson --out summaries.ndjson --truth truth.json
+  zcat day.ndjson.gz | chargetally replay - --levels nation --windows 1d
+
+Reads what `record`, `simulate --out` and `mosquitto_sub -F %j` write. With --truth, exit code 1
+where a figure that has to be the same is not.")]
 pub struct Replay {
-    /// Recordings, taken in this order.
+    /// Recordings, taken in this order; - is standard input.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Where the summaries go, the last revision of each, one a line; without it, to standard output.
@@ -164,7 +230,7 @@ pub struct Replay {
     /// Shards, instead of run.shards; the figures are the same for any number.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub shards: Option<u16>,
-    /// Compare with what really happened, as `simulate` wrote it.
+    /// Compare with what really happened, as `simulate` wrote it, in a table.
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
 }

@@ -5,10 +5,14 @@
 
 pub mod args;
 mod check;
+mod connect;
 #[cfg(feature = "demo-broker")]
 pub mod demo;
 mod generate;
 pub mod indicators;
+mod output;
+mod record;
+mod replay;
 mod run;
 pub mod simulate;
 
@@ -32,6 +36,7 @@ pub struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
    0  done
+   1  figures that were compared differ
   64  wrong command line
   65  an input file is not what it should be
   66  an input file cannot be opened
@@ -48,6 +53,12 @@ pub enum Command {
     /// Watch it work: an embedded broker, a simulated fleet, the daemon, and a view of the nation.
     #[cfg(feature = "demo-broker")]
     Demo(args::Demo),
+    /// Aggregate recordings at full speed and write the summaries.
+    Replay(args::Replay),
+    /// Write what a broker's stations send into a recording.
+    Record(args::Record),
+    /// Play a made-up fleet of stations, to a broker or into a recording.
+    Simulate(args::Simulate),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -65,6 +76,9 @@ impl Command {
             Self::Run(args) => run::run(&args),
             #[cfg(feature = "demo-broker")]
             Self::Demo(args) => demo::run(&args, demo::daemon),
+            Self::Replay(args) => replay::run(&args),
+            Self::Record(args) => record::run(&args),
+            Self::Simulate(args) => simulate::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
@@ -109,6 +123,12 @@ pub fn command() -> clap::Command {
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::stdout)
+}
+
+/// Writes a line about a command's course to standard error.
+fn say(line: &str) {
+    // Where nobody listens any more, the results still count.
+    let _unheard = writeln!(io::stderr(), "chargetally: {line}");
 }
 
 /// Help and version are results; everything else that clap has to say is about a wrong command line.

@@ -1,5 +1,7 @@
-//! `simulate` into files: a recording of what a simulated fleet sends, and the truth beside it. It must never publish
-//! anything; sources for a broker stand on `Fleet::next_into`.
+//! `chargetally simulate`: what a simulated fleet sends, to a broker or as a recording, and the truth beside it. What
+//! happens in the fleet is decided in `crate::simulate` alone; here it only goes out.
+
+mod live;
 
 use std::fmt;
 use std::fs::File;
@@ -8,13 +10,127 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::args::{self, Fault};
+use super::output::write_whole;
+use super::say;
+use crate::clock;
+use crate::error::{Exit, Failure};
 use crate::simulate::record::Recorder;
-use crate::simulate::{Fleet, FleetPlan, PlanError, SimMessage};
+use crate::simulate::{Behaviour, Fleet, FleetPlan, PlanError, SimMessage, Transmission};
 
 /// Messages between two updates of the progress bar.
 const PROGRESS_EVERY: u64 = 8_192;
 /// Size of the recording's buffer, bytes.
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// Messages of a million that are malformed where that is asked for.
+const MALFORMED_PPM: u32 = 1_000;
+
+/// Simulates.
+///
+/// # Errors
+/// [`Exit::Usage`] where the options make no fleet, [`Exit::CannotCreate`] where a file cannot be written,
+/// [`Exit::Unavailable`] where the broker cannot be used.
+pub fn run(args: &args::Simulate) -> Result<(), Failure> {
+    let plan = plan(args, clock::wall_ms())?;
+    match (&args.broker, &args.out) {
+        (Some(broker), _) => live::publish(plan, broker, args),
+        (None, Some(out)) => {
+            let written = to_file(plan, out, args.truth.as_deref(), true).map_err(failure)?;
+            let Written { messages, bytes, connectors, stations } = written;
+            say(&format!("{messages} messages, {bytes} bytes, of {connectors} connectors at {stations} stations"));
+            Ok(())
+        }
+        (None, None) => Err(Failure::new(Exit::Usage, "neither --broker nor --out is given")),
+    }
+}
+
+fn failure(error: SimulateError) -> Failure {
+    match error {
+        SimulateError::Plan(error) => Failure::new(Exit::Usage, "the options make no fleet").because(error),
+        SimulateError::Endless => Failure::new(Exit::Usage, SimulateError::Endless.to_string()),
+        SimulateError::Write(path, error) => super::output::cannot_write(&path, error),
+    }
+}
+
+/// The fleet that is asked for.
+///
+/// # Errors
+/// [`Exit::Usage`] where it cannot be.
+fn plan(args: &args::Simulate, now_ms: i64) -> Result<FleetPlan, Failure> {
+    let wrong = |what: &str| Failure::new(Exit::Usage, what.to_owned());
+    let start_ms = args.start.map_or(now_ms, |start| start.as_millisecond());
+    let mut plan = FleetPlan::national(args.seed, args.connectors, start_ms);
+    plan.interval_ms = args.interval_s * 1_000;
+    plan.duration_ms = args.duration.map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+    if !args.faults.is_empty() {
+        let alone = args.faults.len() == 1;
+        if !alone && args.faults.iter().any(|fault| matches!(fault, Fault::None | Fault::All)) {
+            return Err(wrong("--faults has none or all beside other names"));
+        }
+        restrict(&mut plan, &args.faults);
+    }
+    plan.check().map_err(|error| failure(SimulateError::Plan(error)))?;
+    Ok(plan)
+}
+
+/// Leaves only these things to go wrong.
+fn restrict(plan: &mut FleetPlan, faults: &[Fault]) {
+    let wanted = |fault| faults.contains(&fault) || faults.contains(&Fault::All);
+    let usual = Transmission { malformed_ppm: MALFORMED_PPM, ..plan.transmission.clone() };
+    let t = &mut plan.transmission;
+    *t = Transmission { will_after_ms: usual.will_after_ms, ..Transmission::perfect() };
+    if wanted(Fault::Lost) {
+        t.lost_ppm = usual.lost_ppm;
+    }
+    if wanted(Fault::Late) {
+        t.late_ppm = usual.late_ppm;
+    }
+    if wanted(Fault::Disordered) {
+        t.out_of_order_ppm = usual.out_of_order_ppm;
+    }
+    if wanted(Fault::Repeated) {
+        t.repeated_ppm = usual.repeated_ppm;
+    }
+    if wanted(Fault::Malformed) {
+        t.malformed_ppm = usual.malformed_ppm;
+    }
+    if wanted(Fault::Skewed) {
+        (t.skewed_permille, t.skew_ms_max) = (usual.skewed_permille, usual.skew_ms_max);
+    }
+    let Behaviour {
+        start_failure_permille,
+        fault_every_ms,
+        maintenance_every_ms,
+        outage_every_ms,
+        episode_every_ms,
+        alarm_every_ms,
+        activity_permille: _,
+    } = &mut plan.behaviour;
+    for (fault, every_ms) in [
+        (Fault::Failures, fault_every_ms),
+        (Fault::Maintenance, maintenance_every_ms),
+        (Fault::Outages, outage_every_ms),
+        (Fault::Unsafe, episode_every_ms),
+        (Fault::Alarms, alarm_every_ms),
+    ] {
+        if !wanted(fault) {
+            *every_ms = 0;
+        }
+    }
+    if !wanted(Fault::FailedStarts) {
+        *start_failure_permille = 0;
+    }
+}
+
+/// Writes what happened in the fleet up to now.
+///
+/// # Errors
+/// [`Exit::CannotCreate`].
+fn write_truth(fleet: &Fleet, path: &Path) -> Result<(), Failure> {
+    let text = fleet.truth().to_json().map_err(|error| super::output::cannot_write(path, error.into()))?;
+    write_whole(path, text.as_bytes())
+}
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +176,17 @@ impl std::error::Error for SimulateError {
     }
 }
 
-/// Simulates the plan's whole span into `recording` (NDJSON, a message a line) and `truth` (JSON), with a progress bar on
-/// stderr where `progress` asks for one and stderr is a terminal.
+/// Simulates the plan's whole span into `recording` (NDJSON, a message a line) and, where it is wanted, `truth` (JSON),
+/// with a progress bar on stderr where `progress` asks for one and stderr is a terminal.
 ///
 /// # Errors
 /// Where the plan is not valid or has no end, or a file cannot be written; the files are then incomplete.
-pub fn to_file(plan: FleetPlan, recording: &Path, truth: &Path, progress: bool) -> Result<Written, SimulateError> {
+pub fn to_file(
+    plan: FleetPlan,
+    recording: &Path,
+    truth: Option<&Path>,
+    progress: bool,
+) -> Result<Written, SimulateError> {
     let Some(duration_ms) = plan.duration_ms else { return Err(SimulateError::Endless) };
     let (start_ms, zone_offset_ms) = (plan.start_ms, plan.zone_offset_ms);
     let mut fleet = Fleet::new(plan).map_err(SimulateError::Plan)?;
@@ -92,8 +213,10 @@ pub fn to_file(plan: FleetPlan, recording: &Path, truth: &Path, progress: bool) 
         }
     }
     out.flush().map_err(broken(recording))?;
-    let text = fleet.truth().to_json().map_err(io::Error::from).map_err(broken(truth))?;
-    std::fs::write(truth, text).map_err(broken(truth))?;
+    if let Some(truth) = truth {
+        let text = fleet.truth().to_json().map_err(io::Error::from).map_err(broken(truth))?;
+        std::fs::write(truth, text).map_err(broken(truth))?;
+    }
     bar.finish_and_clear();
     Ok(written)
 }
@@ -120,7 +243,7 @@ mod tests {
         let (recording, truth) = (folder.path().join("fleet.ndjson"), folder.path().join("truth.json"));
         let mut plan = FleetPlan::national(5, 40, MONDAY_MS);
         plan.duration_ms = Some(600_000);
-        let written = to_file(plan, &recording, &truth, false).expect("two files");
+        let written = to_file(plan, &recording, Some(&truth), false).expect("two files");
         let text = std::fs::read_to_string(&recording).expect("the recording");
         assert_eq!(text.lines().count() as u64, written.messages);
         assert_eq!(text.len() as u64, written.bytes);
@@ -143,6 +266,6 @@ mod tests {
         let mut plan = FleetPlan::national(5, 4, MONDAY_MS);
         plan.duration_ms = None;
         let nowhere = Path::new("/nonexistent/recording");
-        assert!(matches!(to_file(plan, nowhere, nowhere, false), Err(SimulateError::Endless)));
+        assert!(matches!(to_file(plan, nowhere, None, false), Err(SimulateError::Endless)));
     }
 }

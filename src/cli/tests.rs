@@ -24,6 +24,18 @@ fn the_description_of_the_command_line_is_consistent() {
 }
 
 #[test]
+fn the_help_of_each_command_fits_100_columns() {
+    for shown in command().get_subcommands_mut().filter(|shown| shown.get_name() != "help") {
+        // What stands after the options must not be broken where an example goes on.
+        let examples = shown.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let help = shown.render_long_help().to_string() + &examples;
+        for line in help.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 100, "{}: {line}", shown.get_name());
+        }
+    }
+}
+
+#[test]
 fn every_way_of_ending_has_its_exit_code() {
     for (arguments, exit) in [
         (&["--help"][..], Exit::Done),
@@ -66,18 +78,23 @@ fn a_simulation_needs_somewhere_to_put_its_messages() {
     assert!(parse::<args::Simulate>("").is_err_and(|error| error.contains("--broker")));
     let simulate = parse::<args::Simulate>(
         "--out a.ndjson --truth t.ndjson --seed 7 --connectors 12 --interval-s 15 \
-         --start 2026-05-01T00:00:00+08:00 --duration 36h --speed 0 --faults gaps,clock",
+         --start 2026-05-01T00:00:00+08:00 --duration 36h --speed 0 --faults lost,failed-starts",
     )
     .expect("all arguments");
     assert_eq!((simulate.seed, simulate.connectors, simulate.interval_s), (7, 12, 15));
     assert_eq!(simulate.start.map(|start| start.as_millisecond()), Some(1_777_564_800_000));
     assert_eq!(simulate.duration, Some(36 * 3_600_000));
-    assert_eq!(simulate.faults, ["gaps", "clock"]);
+    assert_eq!(simulate.faults, [args::Fault::Lost, args::Fault::FailedStarts]);
     for wrong in ["0h", "h", "24", "1.5h", "99999999999999999d"] {
         let arguments = format!("--out a --duration {wrong}");
         assert!(parse::<args::Simulate>(&arguments).is_err(), "{wrong}");
     }
-    assert!(parse::<args::Simulate>("--out a --connectors 0").is_err());
+    for wrong in
+        ["--connectors 0", "--interval-s 901", "--faults gaps", "--broker mqtt://127.0.0.1", "--password-file p"]
+    {
+        assert!(parse::<args::Simulate>(&format!("--out a --duration 1h {wrong}")).is_err(), "{wrong}");
+    }
+    assert!(parse::<args::Simulate>("--out a").is_err_and(|error| error.contains("--duration")));
     assert!(parse::<args::Simulate>("--broker http://127.0.0.1").is_err());
 }
 

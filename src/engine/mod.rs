@@ -9,13 +9,17 @@ pub use stats::Stats;
 pub use worker::{Notice, RejectedSample};
 
 use std::hash::{Hash, Hasher};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::JoinHandle;
 
+use chargetally_core::census::Census;
 use chargetally_core::config::Config;
 use chargetally_core::rollup::{CensusBook, Names, Publication, Rollup, RollupConfig};
+use chargetally_core::scope::Scope;
 use chargetally_core::shard::Shard;
+use chargetally_core::tally::Tally;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::Window;
 use rustc_hash::FxHasher;
@@ -41,6 +45,39 @@ pub struct EngineConfig {
     /// At least 1.
     pub workers: usize,
     pub rejected_samples_per_s: u32,
+}
+
+/// What one window has to give out at the end of a recording. Several threads may ask it at once.
+#[derive(Clone, Copy)]
+pub struct Finished<'a> {
+    rollup: &'a Rollup,
+    /// The window.
+    pub window: Window,
+    /// The scopes in order.
+    pub scopes: &'a [Scope],
+    /// Who was counted in the window.
+    pub census: &'a CensusBook,
+}
+
+impl<'a> Finished<'a> {
+    /// What places, operators and stations are called.
+    #[must_use]
+    pub fn names(&self) -> &'a Names {
+        self.rollup.names()
+    }
+
+    /// The nation's tally and who was counted there, whether or not it is to be given out.
+    #[must_use]
+    pub fn nation(&self) -> Option<(&'a Tally, &'a Census)> {
+        self.rollup.tally(Scope::Nation, self.window).zip(self.census.of(Scope::Nation))
+    }
+
+    /// What one of the scopes has to say; `None` where it has no connector time.
+    #[must_use]
+    pub fn publication(&self, scope: Scope) -> Option<Publication<'a>> {
+        let publication = self.rollup.publication(scope, self.window, self.census)?;
+        (publication.figures.tally.service_ms() > 0).then_some(publication)
+    }
 }
 
 /// A worker has ended, which only a bug can bring about: its panic has been told already.
@@ -194,21 +231,21 @@ impl Engine {
     }
 
     /// Ends a recording: closes everything up to the end of the base bucket that holds the last arrival, and gives out
-    /// every window that has connector time before that (semantics, section 5).
+    /// every window that has connector time before that (semantics, section 5), oldest first, as long as the sink goes
+    /// on.
     ///
     /// # Errors
     /// [`WorkerGone`].
-    pub fn finish(&mut self, mut sink: impl FnMut(&Names, &Publication<'_>, &CensusBook)) -> Result<(), WorkerGone> {
+    pub fn finish(&mut self, mut sink: impl FnMut(&Finished<'_>) -> ControlFlow<()>) -> Result<(), WorkerGone> {
         self.tick(self.newest)?;
         self.close(self.newest.bucket().next())?;
         self.look(Bucket::from_number(i32::MAX))?;
         for window in self.rollup.all() {
             let census = self.count(window, false)?;
-            self.rollup.publish(window, self.newest.ms(), &census, |names, publication| {
-                if publication.figures.tally.service_ms() > 0 {
-                    sink(names, publication, &census);
-                }
-            });
+            let scopes = self.rollup.take_changed(window, self.newest.ms());
+            if sink(&Finished { rollup: &self.rollup, window, scopes: &scopes, census: &census }).is_break() {
+                break;
+            }
         }
         Ok(())
     }

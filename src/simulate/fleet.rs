@@ -225,6 +225,11 @@ impl Fleet {
         Truth::of(&self.plan, &self.built, end_ms, &ledgers, &self.station_ledgers)
     }
 
+    /// Messages that arrive at the same time as the one that was taken last: the truth counts them already.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// The plates of the fleet.
     pub fn built(&self) -> &Built {
         &self.built

@@ -213,9 +213,19 @@ impl Rollup {
         census: &CensusBook,
         mut sink: impl FnMut(&super::Names, &Publication<'_>),
     ) {
+        for scope in self.take_changed(window, now_ms) {
+            if let Some(publication) = self.publication(scope, window, census) {
+                sink(&self.names, &publication);
+            }
+        }
+    }
+
+    /// The scopes of a window that changed, in order, each now in its next revision: what [`Rollup::publication`] is
+    /// then to be asked for, in any order and from any number of threads.
+    pub fn take_changed(&mut self, window: Window, now_ms: i64) -> Vec<Scope> {
         self.find_stale_peaks(window);
         let key = (window.kind, window.start);
-        let Some(book) = self.windows.get_mut(&key) else { return };
+        let Some(book) = self.windows.get_mut(&key) else { return Vec::new() };
         book.published_at_ms = Some(now_ms);
         book.dirty = false;
         book.unsaved = true;
@@ -233,15 +243,19 @@ impl Rollup {
             changed.push(scope);
         }
         changed.retain(|&scope| level_of(scope).is_some_and(|level| self.config.levels.contains(&level)));
-        changed.sort_unstable();
-        for scope in changed {
-            if let Some(publication) = self.publication(scope, window, census) {
-                sink(&self.names, &publication);
-            }
-        }
+        changed.sort_unstable_by(|&one, &other| self.scope_order(one, other));
+        changed
     }
 
-    fn publication<'a>(&'a self, scope: Scope, window: Window, census: &'a CensusBook) -> Option<Publication<'a>> {
+    /// A scope's tally of a window, where both are kept.
+    #[must_use]
+    pub fn tally(&self, scope: Scope, window: Window) -> Option<&Tally> {
+        Some(&self.windows.get(&(window.kind, window.start))?.records.get(&scope)?.tally)
+    }
+
+    /// What stands for a scope in a window; `None` where neither is kept.
+    #[must_use]
+    pub fn publication<'a>(&'a self, scope: Scope, window: Window, census: &'a CensusBook) -> Option<Publication<'a>> {
         let book = self.windows.get(&(window.kind, window.start))?;
         let record = book.records.get(&scope)?;
         let wide = matches!(scope, Scope::Nation | Scope::Province(_));
@@ -303,6 +317,16 @@ impl Rollup {
             plan: self.since_plan(scope, window),
             twelve_months: (window.kind == WindowKind::Month).then(|| self.months(scope, window, 12)),
         })
+    }
+
+    /// Scopes in their order, operators and stations in that of their names: their indices follow from which shard
+    /// spoke first.
+    fn scope_order(&self, one: Scope, other: Scope) -> std::cmp::Ordering {
+        match (one, other) {
+            (Scope::Station(one), Scope::Station(other)) => self.station_order(one, other),
+            (Scope::Operator(one), Scope::Operator(other)) => self.names.operator(one).cmp(self.names.operator(other)),
+            _ => one.cmp(&other),
+        }
     }
 
     /// Stations in the order of their names, which is the same whatever the number of shards.
