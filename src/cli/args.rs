@@ -238,16 +238,23 @@ pub struct Replay {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A day is told by its hours, a month by its days, a year by its months; the period's own summary comes last.
+
 Examples:
-  chargetally report --config /etc/chargetally --period 2026-05 --format json --out may.json
-  chargetally report --period 2026-05-01 --format csv > day.csv")]
+  chargetally replay may.ndjson --out may-summaries.ndjson
+  chargetally report may-summaries.ndjson --period 2026-05 > may.csv
+  chargetally report summaries.ndjson --period 2026-05-01 --levels nation,province --format json --out day.json")]
 pub struct Report {
-    /// The settings, which name the state directory with the history.
-    #[command(flatten)]
-    pub settings: SettingsFiles,
-    /// A day (2026-05-01), a month (2026-05) or a year (2026).
-    #[arg(long, value_name = "PERIOD")]
-    pub period: String,
+    /// Summaries, one JSON object a line, as `replay` writes them and the broker gives them out; `-` is standard
+    /// input. Of several revisions of one window the last counts.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// A day (2026-05-01), a month (2026-05) or a year (2026), of the zone that the summaries are written in.
+    #[arg(long, value_name = "PERIOD", value_parser = crate::cli::report::Period::parse)]
+    pub period: crate::cli::report::Period,
+    /// Levels to report on; without it, all.
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = settings::level)]
+    pub levels: Vec<Level>,
     /// What to write.
     #[arg(long, value_enum, default_value_t = ReportFormat::Csv)]
     pub format: ReportFormat,

@@ -13,6 +13,7 @@ pub mod indicators;
 mod output;
 mod record;
 mod replay;
+pub mod report;
 mod run;
 pub mod simulate;
 
@@ -59,6 +60,8 @@ pub enum Command {
     Record(args::Record),
     /// Play a made-up fleet of stations, to a broker or into a recording.
     Simulate(args::Simulate),
+    /// Write the figures of a day, a month or a year as a table.
+    Report(args::Report),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -79,6 +82,7 @@ impl Command {
             Self::Replay(args) => replay::run(&args),
             Self::Record(args) => record::run(&args),
             Self::Simulate(args) => simulate::run(&args),
+            Self::Report(args) => report::run(&args),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),

@@ -123,7 +123,7 @@ fn the_other_commands_take_their_arguments() {
     let record = parse::<args::Record>("--broker mqtt://[::1]:1884 a.ndjson").expect("record");
     assert_eq!((record.broker.host.as_str(), record.broker.port), ("::1", 1884));
     assert_eq!(record.topic, ["ev/v1/#"]);
-    let report = parse::<args::Report>("--period 2026-05 --format json").expect("report");
+    let report = parse::<args::Report>("a.ndjson --period 2026-05 --format json").expect("report");
     assert_eq!(report.format, args::ReportFormat::Json);
     let indicators = parse::<indicators::Indicators>("--format markdown").expect("indicators");
     assert_eq!(indicators.format, indicators::Format::Markdown);
