@@ -101,7 +101,7 @@ pub struct Login {
 #[command(after_help = "\
 Examples:
   chargetally simulate --broker mqtt://127.0.0.1:1883 --connectors 1000 --truth truth.json
-  chargetally simulate --out day.ndjson --truth truth.json --start 2026-05-01T00:00:00+08:00 --duration 24h
+  chargetally simulate --out day.ndjson --truth truth.json --start 2026-05-01T00:00Z --duration 1d
 
 A running daemon refuses event times ahead of its clock: with --speed above 1, begin in the past.
 Published until interrupted where there is no --duration; then the truth is written too.")]
