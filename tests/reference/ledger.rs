@@ -60,6 +60,8 @@ pub struct Ledger {
     pub lives: Vec<Life>,
     /// All counts.
     pub bookings: Vec<Booking>,
+    /// By life and session: the booking of its stop, and whether that was a normal one.
+    stops: BTreeMap<(usize, String), (usize, bool)>,
     /// The newest arrival so far, ms since the epoch.
     pub newest_arrival_ms: Option<i64>,
 }
@@ -67,7 +69,14 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one.
     pub fn new(options: Options) -> Self {
-        Self { options, stations: BTreeMap::new(), lives: Vec::new(), bookings: Vec::new(), newest_arrival_ms: None }
+        Self {
+            options,
+            stations: BTreeMap::new(),
+            lives: Vec::new(),
+            bookings: Vec::new(),
+            stops: BTreeMap::new(),
+            newest_arrival_ms: None,
+        }
     }
 
     /// Takes the next message of the recording. Where nothing says when it arrived, it came with the newest so far.
@@ -186,14 +195,22 @@ impl Ledger {
             Some(_) => false,
         };
         let begun = seen.contains("start") || !seen.contains("attempt");
+        let outcome = |normal: bool| if normal && begun { "sessions_completed" } else { "sessions_failed" };
+        // Steps come in any order: what a stop amounts to is known when all of them are.
+        let key = (life, event.session.clone());
+        if let Some((stop, normal)) = self.stops.get(&key) {
+            self.bookings[*stop].name = outcome(*normal).to_owned();
+        }
         let name = match event.event.as_str() {
             "attempt" => "sessions_attempted",
             "start" => "sessions_started",
-            _ if normal && begun => "sessions_completed",
-            _ => "sessions_failed",
+            _ => outcome(normal),
         };
         self.book(event.ts_ms, Who::Life(life), "accepted");
         self.book(event.ts_ms, Who::Life(life), name);
+        if event.event == "stop" {
+            self.stops.insert(key, (self.bookings.len() - 1, normal));
+        }
     }
 
     fn alarm(&mut self, station: &StationKey, connector: Option<&str>, arrival_ms: i64, event: &AlarmEvent) {

@@ -29,12 +29,54 @@ pub enum Direction {
 #[derive(Clone, Debug, Default)]
 pub struct Book {
     tallies: FxHashMap<(Bucket, SlotIndex), Tally>,
+    /// From which base bucket on a slot counts, and under which its owner counted before.
+    successions: FxHashMap<SlotIndex, (Bucket, SlotIndex)>,
 }
 
 impl Book {
     /// The tally of one base bucket and slot, to add to.
     pub fn at(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
+        let slot = if self.successions.is_empty() { slot } else { self.owner_at(bucket, slot) };
         self.tallies.entry((bucket, slot)).or_default()
+    }
+
+    /// The slot under which the present owner of a slot counts in a base bucket.
+    #[must_use]
+    pub fn owner_at(&self, bucket: Bucket, mut slot: SlotIndex) -> SlotIndex {
+        let mut since = None;
+        while let Some(&(from, before)) = self.successions.get(&slot)
+            && bucket < from
+            && since.is_none_or(|since| from < since)
+        {
+            since = Some(from);
+            slot = before;
+        }
+        slot
+    }
+
+    /// From `from` on a slot stands in place of another, which keeps what lies before. What is booked already follows.
+    pub fn succeed(&mut self, slot: SlotIndex, before: SlotIndex, from: Bucket) {
+        let moved: Vec<_> = self.tallies.extract_if(|&(bucket, owner), _| owner == before && bucket >= from).collect();
+        // A slot that began to count no earlier than this one never counted at all.
+        let mut predecessor = before;
+        while let Some(&(began, earlier)) = self.successions.get(&predecessor)
+            && began >= from
+            && predecessor != slot
+        {
+            predecessor = earlier;
+        }
+        if predecessor != slot {
+            self.successions.insert(slot, (from, predecessor));
+        }
+        for ((bucket, _), tally) in moved {
+            self.tallies.entry((bucket, slot)).or_default().merge(&tally);
+        }
+    }
+
+    /// What [`succeed`](Self::succeed) said of a slot last.
+    #[must_use]
+    pub fn succession(&self, slot: SlotIndex) -> Option<(Bucket, SlotIndex)> {
+        self.successions.get(&slot).copied()
     }
 
     /// The tally of one base bucket and slot, where any stands.

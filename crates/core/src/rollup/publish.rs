@@ -188,6 +188,15 @@ impl Rollup {
         for (slot, snapshot) in &count.snapshot {
             self.show(shard, *slot, snapshot, book);
         }
+        // Who changed hands touches the window in the scopes of both; in those that they share, once.
+        for &(left, joined) in &count.moved {
+            if let (Some(left), Some(joined)) = (self.attribution(shard, left), self.attribution(shard, joined)) {
+                let kept: Vec<Scope> = scopes_of(joined).collect();
+                for scope in scopes_of(left).filter(|scope| !kept.contains(scope)) {
+                    book.census.entry(scope).or_default().connectors += 1;
+                }
+            }
+        }
         book.townships.extend(&count.townships);
     }
 

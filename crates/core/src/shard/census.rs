@@ -12,7 +12,7 @@ use crate::registration::{Access, Current, Scene, StationState};
 use crate::scope::Named;
 use crate::state::State;
 use crate::tally::Merge;
-use crate::time::EventTime;
+use crate::time::{Bucket, EventTime};
 use crate::window::{CivilDay, Window, WindowKind, days_from_civil};
 
 /// From this rated power on a connector is high-power, W (发改办能源〔2025〕632号).
@@ -32,6 +32,9 @@ pub struct Count {
     pub census: Vec<(SlotIndex, Census)>,
     /// By slot, in order; empty unless the window has just closed.
     pub snapshot: Vec<(SlotIndex, Snapshot)>,
+    /// Connectors that counted elsewhere at the window's beginning: under the first slot then, under the second at its
+    /// end.
+    pub moved: Vec<(SlotIndex, SlotIndex)>,
     /// Townships with at least one facility open to the public, in order, repeated where there are several.
     pub townships: Vec<u32>,
 }
@@ -46,7 +49,37 @@ impl Shard {
         if with_snapshot {
             self.snapshot(window, |slot, shown| snapshot.entry(slot).or_default().merge(shown));
         }
-        Count { census: in_order(census), snapshot: in_order(snapshot), townships: self.townships(window) }
+        Count {
+            census: in_order(census),
+            snapshot: in_order(snapshot),
+            moved: self.moved_within(window),
+            townships: self.townships(window),
+        }
+    }
+
+    /// Connectors that changed hands within a window: for each slot that they left, that and the one at the end.
+    fn moved_within(&self, window: Window) -> Vec<(SlotIndex, SlotIndex)> {
+        let last = Bucket::from_number(window.end.number() - 1);
+        let mut moved = Vec::new();
+        for connector in &self.connectors {
+            if self.book.succession(connector.slot).is_none()
+                || !connector.timeline.touches(window.start.start_ms(), window.end.min(self.closed).start_ms())
+            {
+                continue;
+            }
+            let begun = connector.timeline.start_ms().map_or(window.start, Bucket::holding_ms).max(window.start);
+            let at_end = self.book.owner_at(last, connector.slot);
+            let mut slot = at_end;
+            let mut since = window.end;
+            while let Some((from, before)) = self.book.succession(slot)
+                && begun < from
+                && from < since
+            {
+                moved.push((before, at_end));
+                (slot, since) = (before, from);
+            }
+        }
+        moved
     }
 
     fn townships(&self, window: Window) -> Vec<u32> {
@@ -78,10 +111,13 @@ impl Shard {
             day: days_from_civil(last_day),
             year_start_ms: new_year - calendar.offset_ms(new_year),
         };
+        let last = Bucket::from_number(window.end.number() - 1);
+        // A recording may end within the window; what begins after that is in none.
+        let passed_ms = end_ms.min(self.closed.start_ms());
         for station in &self.stations {
             let mut first = true;
             for connector in station.all.iter().map(|&index| &self.connectors[index as usize]) {
-                if !connector.timeline.touches(start_ms, end_ms) {
+                if !connector.timeline.touches(start_ms, passed_ms) {
                     continue;
                 }
                 let mut census = Census { connectors: 1, ..Census::default() };
@@ -91,7 +127,7 @@ impl Shard {
                         count_station(&mut census, station);
                     }
                 }
-                sink(connector.slot, &census);
+                sink(self.book.owner_at(last, connector.slot), &census);
             }
         }
     }
@@ -135,7 +171,7 @@ impl Shard {
             return;
         }
         for _ in 1..12 {
-            let before = crate::time::Bucket::from_number(from.start.number() - 1);
+            let before = Bucket::from_number(from.start.number() - 1);
             from = calendar.window(WindowKind::Month, before);
             months += i64::from(begun_ms <= from.start.start_ms());
         }

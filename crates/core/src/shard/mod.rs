@@ -109,7 +109,8 @@ pub struct Shard {
     unregistered_stations: usize,
     connectors: Vec<Connector>,
     slots: Vec<SlotEntry>,
-    slot_ids: FxHashMap<Attribution, SlotIndex>,
+    /// Slots that are claimed for good, by whose they are (a connector's number, or none for a whole station).
+    slot_ids: FxHashMap<(Option<u32>, Attribution), SlotIndex>,
     book: Book,
     closed: Bucket,
     /// What slots that may yet be claimed by a registration have handed over.
@@ -238,6 +239,9 @@ impl Shard {
         if newest.is_some() {
             self.follow(index, reading);
         }
+        // Who has left service counts nowhere of its own any more; its station does.
+        let gone = verdict == Verdict::Decommissioned;
+        let slot = if gone { self.station(self.connectors[index as usize].station).slot } else { slot };
         (self.count(slot, EventTime::from_ms(reading.at_ms), arrival, verdict), newest)
     }
 
@@ -276,7 +280,7 @@ impl Shard {
             export_j: None,
             demand_w: None,
         };
-        for index in self.station(station).current_connectors() {
+        for index in self.serving(station) {
             // What the broker kept says nothing about this moment: it only fills in where nothing better is known.
             let timeline = &self.connectors[index as usize].timeline;
             if retained && timeline.state_at(at.ms()) != State::Unobserved {
@@ -290,7 +294,7 @@ impl Shard {
     fn prolong(&mut self, arrival: ArrivalTime, source: SourceIndex, key: StationKey<'_>) {
         let Some(station) = self.find_station(key) else { return };
         self.dirty.mark(StationIndex(station));
-        for index in self.station(station).current_connectors() {
+        for index in self.serving(station) {
             let (timeline, mut desk) = self.desk(index, source);
             timeline.prolong(arrival.ms(), &mut desk);
         }

@@ -49,6 +49,8 @@ struct StationBlock {
 /// A slot of a station with what stands under it.
 struct SlotBlock {
     entry: SlotEntry,
+    /// From when on it counts, and the place of the slot that counted before.
+    succession: Option<(Bucket, u32)>,
     booked: Vec<(Bucket, Tally)>,
     unclaimed: BTreeMap<Bucket, Tally>,
 }
@@ -205,6 +207,8 @@ impl Shard {
         (slots.len() as u64).pack(out);
         for &slot in &slots {
             pack_slot(&self.slots[slot.0 as usize], out);
+            let succession = self.book.succession(slot).filter(|(_, before)| slots.contains(before));
+            succession.map(|(from, before)| (from, place(before))).pack(out);
             let booked: Vec<(Bucket, &Tally)> = self.booked(slot, latest).collect();
             (booked.len() as u64).pack(out);
             for (bucket, tally) in booked {
@@ -252,12 +256,11 @@ impl Shard {
         let operator = OperatorIndex(self.station(index).operator);
         let mut early = Book::default();
         let mut numbers = Vec::with_capacity(slots.len());
-        for SlotBlock { mut entry, booked, unclaimed } in slots {
+        let mut successions = Vec::new();
+        for SlotBlock { mut entry, succession, booked, unclaimed } in slots {
             entry.attribution = Attribution { station: StationIndex(index), operator, ..entry.attribution };
             let slot = self.push_slot(entry);
-            if !entry.claimable {
-                self.slot_ids.insert(entry.attribution, slot);
-            }
+            successions.extend(succession.map(|(from, before)| (slot, from, before)));
             for (bucket, tally) in booked {
                 // What has been closed since was handed over then.
                 let book = if bucket < self.closed { &mut early } else { &mut self.book };
@@ -269,6 +272,9 @@ impl Shard {
             }
             numbers.push(slot);
         }
+        for (slot, from, before) in successions {
+            self.book.succeed(slot, numbers[before as usize], from);
+        }
         let entry = &mut self.stations[index as usize];
         entry.master = master;
         entry.alarm_feed = alarm_feed;
@@ -279,6 +285,10 @@ impl Shard {
             connector.station = index;
             connector.slot = numbers[connector.slot.0 as usize];
             self.silence_due.extend(connector.silence_due_ms.map(|due_ms| Reverse((due_ms, number))));
+            let slot = &self.slots[connector.slot.0 as usize];
+            if !slot.claimable {
+                self.slot_ids.insert((Some(number), slot.attribution), connector.slot);
+            }
             self.stations[index as usize].take_back(&connector.id, number, in_service);
             self.connectors.push(connector);
         }
@@ -353,6 +363,7 @@ impl SlotBlock {
         let (station, operator) = (StationIndex(u32::MAX), OperatorIndex(u32::MAX));
         let attribution =
             Attribution { station, operator, county, scene, access, setting, power_class, current, rapid, whole };
+        let succession = Pack::unpack(reader)?;
         let booked: Vec<(Bucket, Tally)> = Pack::unpack(reader)?;
         let unclaimed: BTreeMap<Bucket, Tally> = Pack::unpack(reader)?;
         let tallies = booked.iter().map(|(_, tally)| tally).chain(unclaimed.values());
@@ -360,7 +371,7 @@ impl SlotBlock {
         if !sound || !booked.is_sorted_by(|one, other| one.0 < other.0) {
             return Err(Damaged { what: "bookings" });
         }
-        Ok(Self { entry: SlotEntry { attribution, claimable }, booked, unclaimed })
+        Ok(Self { entry: SlotEntry { attribution, claimable }, succession, booked, unclaimed })
     }
 }
 
@@ -422,7 +433,8 @@ impl StationBlock {
         let slot = SlotIndex(Pack::unpack(reader)?);
         let connectors = several(reader, ConnectorBlock::unpack)?;
         let alarms = StationAlarms::unpack(reader, connectors.len())?;
-        let mut used = connectors.iter().map(|block| block.connector.slot).chain([slot]);
+        let before = slots.iter().filter_map(|block| block.succession).map(|(_, before)| SlotIndex(before));
+        let mut used = connectors.iter().map(|block| block.connector.slot).chain([slot]).chain(before);
         if !used.all(|slot| (slot.0 as usize) < slots.len()) {
             return Err(Damaged { what: "slot" });
         }

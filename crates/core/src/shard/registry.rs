@@ -95,15 +95,10 @@ pub(super) struct Spec {
 }
 
 impl Station {
-    /// The connector in service with this id.
+    /// The connector with this id, the newest where there were several; it may have left service.
     pub(super) fn find(&self, connector: &str) -> Option<u32> {
         let place = self.current.binary_search_by(|(id, _)| id.as_ref().cmp(connector)).ok()?;
         Some(self.current[place].1)
-    }
-
-    /// The connectors in service.
-    pub(super) fn current_connectors(&self) -> Vec<u32> {
-        self.current.iter().map(|&(_, index)| index).collect()
     }
 
     /// Whether the station counts as a facility.
@@ -121,8 +116,10 @@ impl Station {
         if !in_service {
             return;
         }
-        let place = self.current.partition_point(|(id, _)| id.as_ref() < connector);
-        self.current.insert(place, (connector.into(), index));
+        match self.current.binary_search_by(|(id, _)| id.as_ref().cmp(connector)) {
+            Ok(place) => self.current[place].1 = index,
+            Err(place) => self.current.insert(place, (connector.into(), index)),
+        }
     }
 }
 
@@ -155,6 +152,12 @@ impl Spec {
 impl Shard {
     pub(super) fn station(&self, index: u32) -> &Station {
         &self.stations[index as usize]
+    }
+
+    /// A station's connectors in service.
+    pub(super) fn serving(&self, station: u32) -> Vec<u32> {
+        let serves = |&index: &u32| !self.connectors[index as usize].timeline.has_ended();
+        self.station(station).current.iter().map(|&(_, index)| index).filter(serves).collect()
     }
 
     pub(super) fn find_station(&self, key: StationKey<'_>) -> Option<u32> {
@@ -232,7 +235,7 @@ impl Shard {
         }
         let index = self.connectors.len() as u32;
         let slot = match &spec {
-            Some(spec) => self.slot(self.attribution(station, Some(spec))),
+            Some(spec) => self.slot(Some(index), self.attribution(station, Some(spec))),
             None => self.claimable_slot(station),
         };
         self.connectors.push(Connector {
@@ -276,12 +279,13 @@ impl Shard {
         }
     }
 
-    fn slot(&mut self, attribution: Attribution) -> SlotIndex {
-        if let Some(&slot) = self.slot_ids.get(&attribution) {
+    /// The slot of a connector, or of a whole station, with this attribution.
+    fn slot(&mut self, connector: Option<u32>, attribution: Attribution) -> SlotIndex {
+        if let Some(&slot) = self.slot_ids.get(&(connector, attribution)) {
             return slot;
         }
         let slot = self.push_slot(SlotEntry { attribution, claimable: false });
-        self.slot_ids.insert(attribution, slot);
+        self.slot_ids.insert((connector, attribution), slot);
         slot
     }
 
@@ -321,10 +325,16 @@ impl Shard {
             Some(_) => {}
             None => self.unregistered_stations -= 1,
         }
+        let first = self.station(station).master.is_none();
         self.stations[station as usize].master = Some(Master { at_ms: at.ms(), name, area, access, scene, state });
         self.reported.stations_changed.push(station);
         self.dirty.mark(StationIndex(station));
-        self.decommission(station, source, at, Some(&equipment));
+        for gone in self.decommission(station, source, at, Some(&equipment)) {
+            if let Some(spec) = self.connectors[gone as usize].spec {
+                let slot = self.slot(Some(gone), self.attribution(station, Some(&spec)));
+                self.move_connector(gone, slot);
+            }
+        }
         let mut verdict = Verdict::Accepted;
         for cabinet in &equipment {
             for connector in &cabinet.connectors {
@@ -334,7 +344,7 @@ impl Shard {
                 }
             }
         }
-        self.reattribute(station);
+        self.reattribute(station, first);
         match verdict {
             Verdict::Accepted => verdict,
             refused => self.refuse(arrival, key, None, refused),
@@ -359,27 +369,26 @@ impl Shard {
 
     /// Decommissions the connectors that a registration names no more, or all where there is none any more. Connectors
     /// that were never named stay as long as there is a registration: it has said nothing about them.
-    fn decommission(&mut self, station: u32, source: SourceIndex, at: EventTime, registered: Option<&[Equipment]>) {
-        let connectors = &self.connectors;
-        let goes = |id: &str, index: u32| {
-            let Some(equipment) = registered else { return true };
-            let named = equipment.iter().flat_map(|cabinet| &cabinet.connectors).any(|named| named.id.as_ref() == id);
-            connectors[index as usize].spec.is_some() && !named
+    fn decommission(
+        &mut self,
+        station: u32,
+        source: SourceIndex,
+        at: EventTime,
+        registered: Option<&[Equipment]>,
+    ) -> Vec<u32> {
+        let stays = |index: &u32| {
+            let Some(equipment) = registered else { return false };
+            let connector = &self.connectors[*index as usize];
+            let named = equipment.iter().flat_map(|cabinet| &cabinet.connectors).any(|named| named.id == connector.id);
+            connector.spec.is_none() || named
         };
-        let entry = &mut self.stations[station as usize];
-        let mut gone = Vec::new();
-        entry.current.retain(|(id, index)| {
-            let stays = !goes(id, *index);
-            if !stays {
-                gone.push(*index);
-            }
-            stays
-        });
-        for index in gone {
+        let gone: Vec<u32> = self.serving(station).into_iter().filter(|index| !stays(index)).collect();
+        for &index in &gone {
             let (timeline, mut desk) = self.desk(index, source);
             timeline.decommission(at.ms(), &mut desk);
             self.unwatch(index, at);
         }
+        gone
     }
 
     /// A registration names a connector.
@@ -392,11 +401,13 @@ impl Shard {
         spec: Spec,
         at: EventTime,
     ) -> Result<(), Limit> {
-        let index = match self.station(station).find(id) {
+        let known =
+            self.station(station).find(id).filter(|&index| !self.connectors[index as usize].timeline.has_ended());
+        let index = match known {
             Some(index) => index,
             None => self.new_connector(station, id, Some(spec))?,
         };
-        let slot = self.slot(self.attribution(station, Some(&spec)));
+        let slot = self.slot(Some(index), self.attribution(station, Some(&spec)));
         self.connectors[index as usize].spec = Some(spec);
         self.move_connector(index, slot);
         let (timeline, mut desk) = self.desk(index, source);
@@ -406,21 +417,26 @@ impl Shard {
     }
 
     /// Connectors that the registration does not name, and the station itself, follow its region and kind.
-    fn reattribute(&mut self, station: u32) {
+    fn reattribute(&mut self, station: u32, first: bool) {
         let attribution = self.attribution(station, None);
         let whole = Attribution { whole: true, ..attribution };
         let old = self.station(station).slot;
         if self.slots[old.0 as usize].attribution != whole {
-            let new = self.slot(whole);
+            let new = self.slot(None, whole);
             self.claim(old, new);
             self.stations[station as usize].slot = new;
         }
-        for index in self.station(station).current_connectors() {
+        for index in self.serving(station) {
             let connector = &self.connectors[index as usize];
             let stale = self.slots[connector.slot.0 as usize].attribution != attribution;
             if connector.spec.is_none() && stale {
                 let slot = self.push_slot(SlotEntry { attribution, claimable: true });
-                self.move_connector(index, slot);
+                if first {
+                    self.move_connector(index, slot);
+                } else {
+                    let old = std::mem::replace(&mut self.connectors[index as usize].slot, slot);
+                    self.book.succeed(slot, old, self.closed);
+                }
             }
         }
     }
@@ -433,9 +449,11 @@ impl Shard {
     }
 
     /// What was booked under a claimable slot belongs to another: what is still open is renamed, what was handed over
-    /// is taken back there and booked here.
+    /// is taken back there and booked here. One that is claimed for good gives up only what is still open: a change
+    /// counts from the first open base bucket on.
     fn claim(&mut self, from: SlotIndex, to: SlotIndex) {
         if !self.slots[from.0 as usize].claimable {
+            self.book.succeed(to, from, self.closed);
             return;
         }
         self.book.rename(from, to);

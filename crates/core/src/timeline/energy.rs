@@ -96,7 +96,7 @@ impl Timeline {
         if difference_j < 0 {
             return Movement::Reset;
         }
-        let rated_w = self.rating.rated_w.filter(|&rated_w| rated_w > 0).map_or(UNRATED_W, i64::from);
+        let rated_w = self.rating.now_w().filter(|&rated_w| rated_w > 0).map_or(UNRATED_W, i64::from);
         let allowed = i128::from(rated_w) * RATING_TENTHS * i128::from(dt_ms);
         if (i128::from(difference_j) - SLACK_J) * 10_000 <= allowed {
             Movement::Delivered(difference_j)
@@ -119,7 +119,7 @@ impl Timeline {
         if self.state != State::Charging || since_ms != self.last_ms || dt_ms > desk.hold_ms {
             return;
         }
-        let asked_w = self.rating.rated_w.map_or(demand_w, |rated_w| demand_w.min(i64::from(rated_w)));
+        let asked_w = self.rating.now_w().map_or(demand_w, |rated_w| demand_w.min(i64::from(rated_w)));
         let tally = desk.book.at(EventTime::from_ms(reading.at_ms).bucket(), desk.slot);
         tally.demand_j += asked_w.max(0) * dt_ms / 1000;
         tally.demand_import_j += imported_j;

@@ -82,12 +82,54 @@ impl Desk<'_> {
     }
 }
 
-/// A connector's rated power over time: what holds now, and what held before the last change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Changes of rating that are remembered; of more, the earliest are taken as one.
+const RATINGS_MAX: usize = 16;
+
+/// A connector's rated power over time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rating {
-    rated_w: Option<u32>,
-    /// From when `rated_w` holds, and what held before.
-    before: Option<(i64, u32)>,
+    /// `(from, W)` in order of time, 0 where a registration gave none; the first holds for the whole past. Empty where
+    /// there was no registration.
+    history: Vec<(i64, u32)>,
+}
+
+impl Rating {
+    /// The rating that holds now, W.
+    fn now_w(&self) -> Option<u32> {
+        self.history.last().map(|&(_, rated_w)| rated_w).filter(|&rated_w| rated_w > 0)
+    }
+
+    /// The rating that held at a point in time, W.
+    fn at_w(&self, at_ms: i64) -> Option<u32> {
+        let after = self.history.partition_point(|&(from_ms, _)| from_ms <= at_ms);
+        self.history.get(after.saturating_sub(1)).map(|&(_, rated_w)| rated_w).filter(|&rated_w| rated_w > 0)
+    }
+
+    /// Rated energy over `[from, to)`, J: truncated per piece of constant rating.
+    fn energy_j(&self, from_ms: i64, to_ms: i64) -> i64 {
+        let ends = self.history.iter().skip(1).map(|&(from_ms, _)| from_ms).chain([i64::MAX]);
+        self.history
+            .iter()
+            .zip(ends)
+            .map(|(&(since_ms, rated_w), until_ms)| {
+                let piece_ms = to_ms.min(until_ms) - from_ms.max(since_ms);
+                i64::from(rated_w) * piece_ms.max(0) / 1000
+            })
+            .sum()
+    }
+
+    /// Another rating holds from a point in time on, which is not before the last change.
+    fn change(&mut self, from_ms: i64, rated_w: u32) {
+        match self.history.last_mut() {
+            Some(last) if last.0 >= from_ms => last.1 = rated_w,
+            Some(_) => self.history.push((from_ms, rated_w)),
+            None => self.history.push((NEVER, rated_w)),
+        }
+        if self.history.len() > RATINGS_MAX {
+            self.history.remove(0);
+            self.history[0].0 = NEVER;
+        }
+    }
 }
 
 /// One connector's timeline.
@@ -100,6 +142,8 @@ pub struct Timeline {
     run_since_ms: i64,
     state: State,
     power_w: Option<i64>,
+    /// Power of the very first sample, W.
+    first_power_w: Option<i64>,
     demand_w: Option<i64>,
     /// Whether any registration named it.
     registered: bool,
@@ -133,6 +177,7 @@ impl Default for Timeline {
             run_since_ms: NEVER,
             state: State::Unobserved,
             power_w: None,
+            first_power_w: None,
             demand_w: None,
             registered: false,
             rating: Rating::default(),
@@ -158,8 +203,7 @@ impl Timeline {
         } else if arrival_ms < start_ms && self.end_ms == OPEN {
             self.rebook_rating(arrival_ms, start_ms, desk, |timeline| timeline.start_ms = arrival_ms);
             desk.state(State::Unobserved, arrival_ms, start_ms, arrival_ms, 1);
-            let power_w = if self.last_ms == start_ms { self.power_w } else { None };
-            let right = Neighbour { at_ms: start_ms, state: self.state, power_w };
+            let right = Neighbour { at_ms: start_ms, state: self.state, power_w: self.first_power_w };
             let gap = Gap { from_ms: arrival_ms, to_ms: start_ms, state: State::Unobserved, left: None, right };
             self.gaps.remember(gap);
         }
@@ -210,6 +254,9 @@ impl Timeline {
         if !unbroken || self.last_ms == NEVER {
             self.run_since_ms = at_ms;
         }
+        if self.last_ms == NEVER {
+            self.first_power_w = reading.power_w;
+        }
         self.last_ms = at_ms;
         self.held_until_ms = at_ms.saturating_add(desk.hold_ms);
         self.state = reading.state;
@@ -255,24 +302,18 @@ impl Timeline {
 
     /// The rated power is `rated_w` from `from_ms` on; a first rating holds for the whole past too.
     pub fn rate(&mut self, rated_w: Option<u32>, from_ms: i64, desk: &mut Desk<'_>) {
-        let Some(rated_w) = rated_w else { return };
-        if !self.has_started() {
-            self.rating = Rating { rated_w: Some(rated_w), before: None };
+        let rated_w = rated_w.unwrap_or(0);
+        let known = self.rating.history.last().map(|&(_, known_w)| known_w);
+        if known == Some(rated_w) {
             return;
         }
-        let closed_ms = desk.closed.start_ms();
-        match self.rating.rated_w {
-            None => {
-                let from_ms = self.start_ms;
-                self.rebook_rating(from_ms, closed_ms, desk, |timeline| timeline.rating.rated_w = Some(rated_w));
-            }
-            Some(before_w) if before_w != rated_w => {
-                self.rebook_rating(from_ms, closed_ms, desk, |timeline| {
-                    timeline.rating = Rating { rated_w: Some(rated_w), before: Some((from_ms, before_w)) };
-                });
-            }
-            Some(_) => {}
+        if !self.has_started() {
+            self.rating.change(from_ms, rated_w);
+            return;
         }
+        let counts_from_ms = if known.is_none() { self.start_ms } else { from_ms };
+        let closed_ms = desk.closed.start_ms();
+        self.rebook_rating(counts_from_ms, closed_ms, desk, |timeline| timeline.rating.change(from_ms, rated_w));
     }
 
     /// Books (or with `sign` -1 takes back) what the newest sample says about `[from, to)`.
@@ -300,15 +341,7 @@ impl Timeline {
     /// The rated energy of the part of a base bucket that the timeline covers, J: truncated per piece of constant
     /// rating, so that it adds up over scopes and windows.
     fn rated_j(&self, bucket: Bucket) -> i64 {
-        let (from_ms, to_ms) = (bucket.start_ms().max(self.start_ms), bucket.end_ms().min(self.end_ms));
-        let piece_j = |rated_w: u32, from_ms: i64, to_ms: i64| i64::from(rated_w) * (to_ms - from_ms).max(0) / 1000;
-        let now_w = self.rating.rated_w.unwrap_or(0);
-        match self.rating.before {
-            Some((change_ms, before_w)) => {
-                piece_j(before_w, from_ms, to_ms.min(change_ms)) + piece_j(now_w, from_ms.max(change_ms), to_ms)
-            }
-            None => piece_j(now_w, from_ms, to_ms),
-        }
+        self.rating.energy_j(bucket.start_ms().max(self.start_ms), bucket.end_ms().min(self.end_ms))
     }
 
     /// Applies a change that alters the rated energy of the closed base buckets touching `[from, to)`.
@@ -446,9 +479,6 @@ impl Timeline {
     /// Rated power, W, that holds at a point in time; `None` where no registration gave one.
     #[must_use]
     pub fn rated_w_at(&self, at_ms: i64) -> Option<u32> {
-        match self.rating.before {
-            Some((change_ms, before_w)) if at_ms < change_ms => Some(before_w),
-            _ => self.rating.rated_w,
-        }
+        self.rating.at_w(at_ms)
     }
 }

@@ -6,7 +6,7 @@ use super::{NEVER, OPEN, Rating, Timeline};
 use crate::pack::{Damaged, Pack, Reader, pack_fields};
 
 pack_fields!(Chain { at_ms, register_j, state, power_w });
-pack_fields!(Rating { rated_w, before });
+pack_fields!(Rating { history });
 
 /// A point in time, or what stands for there being none.
 fn pack_time(ms: i64, none: i64, out: &mut Vec<u8>) {
@@ -27,6 +27,7 @@ impl Pack for Timeline {
             run_since_ms,
             state,
             power_w,
+            first_power_w,
             demand_w,
             registered,
             rating,
@@ -42,6 +43,7 @@ impl Pack for Timeline {
         pack_time(*run_since_ms, NEVER, out);
         state.pack(out);
         power_w.pack(out);
+        first_power_w.pack(out);
         demand_w.pack(out);
         registered.pack(out);
         rating.pack(out);
@@ -63,6 +65,7 @@ impl Pack for Timeline {
             run_since_ms: unpack_time(reader, NEVER)?,
             state: Pack::unpack(reader)?,
             power_w: Pack::unpack(reader)?,
+            first_power_w: Pack::unpack(reader)?,
             demand_w: Pack::unpack(reader)?,
             registered: Pack::unpack(reader)?,
             rating: Pack::unpack(reader)?,
