@@ -238,12 +238,13 @@ pub struct Replay {
 /// Arguments of `report`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A day is told by its hours, a month by its days, a year by its months; the period's own summary comes last.
+A day is told by its hours, a month by its days, a year by its months; the period's own summary
+comes last.
 
 Examples:
   chargetally replay may.ndjson --out may-summaries.ndjson
   chargetally report may-summaries.ndjson --period 2026-05 > may.csv
-  chargetally report summaries.ndjson --period 2026-05-01 --levels nation,province --format json --out day.json")]
+  chargetally report summaries.ndjson --period 2026-05-01 --levels nation --format json --out day.json")]
 pub struct Report {
     /// Summaries, one JSON object a line, as `replay` writes them and the broker gives them out; `-` is standard
     /// input. Of several revisions of one window the last counts.
