@@ -65,7 +65,8 @@ Examples:
   chargetally demo
   chargetally demo --stations 500 --speed 60 --minutes 5
 
-With --minutes it ends by itself and compares the figures with what the simulator knows to have happened.
+With --minutes it ends by itself and compares the figures with what the simulator knows to have
+happened.
 Where standard output is no terminal, a line is printed every simulated quarter of an hour.")]
 pub struct Demo {
     /// About how many stations the simulated fleet has.
@@ -244,7 +245,7 @@ comes last.
 Examples:
   chargetally replay may.ndjson --out may-summaries.ndjson
   chargetally report may-summaries.ndjson --period 2026-05 > may.csv
-  chargetally report summaries.ndjson --period 2026-05-01 --levels nation --format json --out day.json")]
+  chargetally report summaries.ndjson --period 2026-05-01 --format json --out day.json")]
 pub struct Report {
     /// Summaries, one JSON object a line, as `replay` writes them and the broker gives them out; `-` is standard
     /// input. Of several revisions of one window the last counts.
