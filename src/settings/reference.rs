@@ -157,12 +157,7 @@ fn load(file: &Path) -> Result<String, ReferenceError> {
 pub fn parse(text: &str) -> Result<ReferenceData, ReferenceError> {
     let text = text.trim_start_matches('\u{feff}');
     let version = version(text)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = reader_of(text);
     let mut rows = reader.records();
     let Some(header) = rows.next() else { return Err(whole(Problem::NoAreaColumn)) };
     let header = header.map_err(no_csv)?;
@@ -260,6 +255,16 @@ fn no_csv(error: csv::Error) -> ReferenceError {
 fn at(line: u64, column: Option<usize>, problem: Problem) -> ReferenceError {
     let column = column.and_then(|column| COLUMNS.get(column).copied());
     ReferenceError { file: None, line: Some(line), column, problem }
+}
+
+/// Reads the rows of a table that the settings name: the header is a row too, and what begins with `#` is a remark.
+pub(super) fn reader_of(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
 }
 
 /// The line that a row begins on. The reader's own position lies before the remarks and empty lines that it skipped.

@@ -21,7 +21,7 @@ use chargetally_core::region::provinces;
 use chargetally_core::rollup::ValleyPeriod;
 
 use super::meant::valley_period;
-use super::reference::line_of;
+use super::reference::{line_of, reader_of};
 
 /// The largest file read.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -138,12 +138,7 @@ fn load(file: &Path) -> Result<String, TariffError> {
 /// The first fault, with its line and column; see [`Problem`].
 pub fn parse(text: &str) -> Result<Vec<ValleyPeriod>, TariffError> {
     let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = reader_of(text);
     let mut rows = reader.records();
     let header = rows.next().ok_or_else(|| whole(Problem::Header))?.map_err(no_csv)?;
     if !header.iter().eq(COLUMNS) {
