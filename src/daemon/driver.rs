@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chargetally_core::time::ArrivalTime;
+use chargetally_core::time::{ArrivalTime, Bucket};
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -39,6 +39,8 @@ pub(super) struct Driver {
     surroundings: Surroundings,
     subscribed: bool,
     ready: bool,
+    /// What changed in base buckets before it was given out.
+    published: Bucket,
     /// Messages whose topic belongs to no source or is no text.
     foreign: u64,
     messages: u64,
@@ -63,6 +65,7 @@ impl Driver {
         (ingest, events): (IngestHandle, mpsc::Receiver<IngestEvent>),
         surroundings: Surroundings,
     ) -> Self {
+        let published = engine.closed();
         let watchdog_due = surroundings.notifier.watchdog_interval().map(|_| monotonic());
         Self {
             engine: Some(engine),
@@ -76,6 +79,7 @@ impl Driver {
             surroundings,
             subscribed: false,
             ready: false,
+            published,
             foreign: 0,
             messages: 0,
             watchdog_due,
@@ -147,7 +151,12 @@ impl Driver {
     fn tick(&mut self) -> Result<(), DaemonError> {
         let now = self.now();
         let Some(engine) = &mut self.engine else { return Ok(()) };
-        if engine.advance(now)? {
+        // Messages close base buckets as well, by their arrival.
+        if !engine.advance(now)? {
+            engine.tick(now)?;
+        }
+        if engine.closed() > self.published {
+            self.published = engine.closed();
             let (assembler, outgoing) = (&self.assembler, &self.outgoing);
             let mut given_out = 0_u64;
             engine.publish_due(now, false, |names, publication, census| {
@@ -158,8 +167,6 @@ impl Driver {
             let stats = engine.stats()?;
             outgoing.counters(now, &assembler.calendar, &stats, self.foreign);
             debug!(closed_ms = engine.closed().start_ms(), summaries = given_out, "base buckets closed");
-        } else {
-            engine.tick(now)?;
         }
         self.tell_status()?;
         Ok(())

@@ -2,11 +2,10 @@
 //! distances, which are small.
 
 use super::energy::Chain;
-use super::{NEVER, OPEN, Rating, Timeline};
+use super::{NEVER, OPEN, RATINGS_MAX, Rating, Timeline};
 use crate::pack::{Damaged, Pack, Reader, pack_fields};
 
 pack_fields!(Chain { at_ms, register_j, state, power_w });
-pack_fields!(Rating { history });
 
 /// A point in time, or what stands for there being none.
 fn pack_time(ms: i64, none: i64, out: &mut Vec<u8>) {
@@ -15,6 +14,24 @@ fn pack_time(ms: i64, none: i64, out: &mut Vec<u8>) {
 
 fn unpack_time(reader: &mut Reader<'_>, none: i64) -> Result<i64, Damaged> {
     Ok(Option::unpack(reader)?.unwrap_or(none))
+}
+
+impl Pack for Rating {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let Self { history } = self;
+        let history: Vec<(Option<i64>, u32)> =
+            history.iter().map(|&(from_ms, rated_w)| ((from_ms != NEVER).then_some(from_ms), rated_w)).collect();
+        history.pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let history: Vec<(i64, u32)> = Vec::<(Option<i64>, u32)>::unpack(reader)?
+            .into_iter()
+            .map(|(from_ms, rated_w)| (from_ms.unwrap_or(NEVER), rated_w))
+            .collect();
+        let sound = history.len() <= RATINGS_MAX && history.is_sorted_by(|one, other| one.0 < other.0);
+        if sound { Ok(Self { history }) } else { Err(Damaged { what: "ratings" }) }
+    }
 }
 
 impl Pack for Timeline {
