@@ -17,7 +17,7 @@ use chargetally_core::time::{ArrivalTime, EventTime};
 
 use crate::batch::Message;
 use crate::dialect::{Dialect, Limits, source_of};
-use crate::engine::{Engine, EngineConfig, Finished, Stats, WorkerGone};
+use crate::engine::{Engine, EngineConfig, Finished, Stats, EngineError};
 use crate::publish::assemble::Assembler;
 use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, RecordingReader};
 
@@ -75,7 +75,7 @@ pub enum ReplayError {
     /// The workers cannot be started.
     Start(io::Error),
     /// A bug.
-    Worker(WorkerGone),
+    Worker(EngineError),
 }
 
 impl fmt::Display for ReplayError {
@@ -98,8 +98,8 @@ impl std::error::Error for ReplayError {
     }
 }
 
-impl From<WorkerGone> for ReplayError {
-    fn from(error: WorkerGone) -> Self {
+impl From<EngineError> for ReplayError {
+    fn from(error: EngineError) -> Self {
         Self::Worker(error)
     }
 }

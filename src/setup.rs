@@ -11,7 +11,7 @@ use chargetally_core::indicator::{Plan, Policy, Target};
 use chargetally_core::region::ReferenceData;
 use chargetally_core::rollup::{RollupConfig, Tariff};
 use chargetally_core::time::{ArrivalTime, Bucket};
-use chargetally_core::window::{Calendar, CivilDay, days_from_civil};
+use chargetally_core::window::{Calendar, CivilDay, WindowKind, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -26,6 +26,7 @@ use crate::publish::outbox::OutboxLimits;
 use crate::settings::reference::{self as figures, ReferenceError};
 use crate::settings::tariff::{self, TariffError};
 use crate::settings::{self, DialectName, FileRef, Millis, Settings, credentials_directory};
+use crate::store;
 use crate::topic::OutTopic;
 
 /// Workers at most, whatever the machine has.
@@ -81,15 +82,33 @@ pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, Tari
 }
 
 /// How long a closed window stays in memory after its end, ms, by [`chargetally_core::window::WindowKind`]. Without a
-/// store everything that may still change stays, and months for as long as a year is told from them; with one, only
-/// what changes often, for the rest is given back when it changes.
+/// store everything that may still change stays; with one, only what changes often, for the rest is given back when it
+/// changes. Months stay for as long as a year is told from them.
 #[must_use]
 pub fn keep(settings: &Settings, has_store: bool) -> [i64; 5] {
+    let months_ms = 400 * DAY_MS;
     if has_store {
-        [2 * HOUR_MS, 6 * HOUR_MS, DAY_MS, 3 * DAY_MS, 62 * DAY_MS]
+        [2 * HOUR_MS, 6 * HOUR_MS, DAY_MS, 3 * DAY_MS, months_ms]
     } else {
         let changing_ms = ms(settings.time.late_limit) + 2 * HOUR_MS;
-        [changing_ms, changing_ms, changing_ms, changing_ms, 400 * DAY_MS]
+        [changing_ms, changing_ms, changing_ms, changing_ms, months_ms]
+    }
+}
+
+/// How large the store may become, and how long it keeps what.
+#[must_use]
+pub fn store(settings: &Settings) -> store::Limits {
+    let defaults = store::Limits::default();
+    let windows = defaults.windows.into_iter().map(|keep| {
+        let kept = WindowKind::from_name(&keep.window).map(|kind| settings.state.retention.of(kind).as_ms());
+        store::Keep { keep_ms: kept, ..keep }
+    });
+    store::Limits {
+        windows: windows.collect(),
+        // What is late by no more than this may change a window that ended so long ago, and it by up to its own length.
+        protect_ms: settings.time.late_limit.as_ms() + 2 * HOUR_MS.unsigned_abs(),
+        bytes_max: settings.state.bytes_max,
+        buffer_bytes_max: defaults.buffer_bytes_max,
     }
 }
 
@@ -185,12 +204,18 @@ fn endpoint(settings: &Settings, credentials: Option<mqtt::Credentials>) -> mqtt
     }
 }
 
-/// The subscribing connection, to the topics of these dialects, which are those of the sources in order.
+/// The subscribing connection, to the topics of these dialects, which are those of the sources in order. `resumed` says
+/// whether what retained messages said before is known still.
 #[must_use]
-pub fn ingest(settings: &Settings, credentials: Option<mqtt::Credentials>, dialects: &[Dialect]) -> IngestSettings {
+pub fn ingest(
+    settings: &Settings,
+    credentials: Option<mqtt::Credentials>,
+    dialects: &[Dialect],
+    resumed: bool,
+) -> IngestSettings {
     let filters = settings.sources.iter().zip(dialects).flat_map(|(source, dialect)| {
         let qos = if source.qos == 0 { mqtt::Qos::AtMostOnce } else { mqtt::Qos::AtLeastOnce };
-        dialect.filters(&[], None).into_iter().map(move |filter| mqtt::Filter { filter, qos })
+        dialect.filters(&[], None).into_iter().map(move |filter| mqtt::Filter { retained_once: resumed, ..mqtt::Filter::new(filter, qos) })
     });
     IngestSettings::new(endpoint(settings, credentials), filters.collect())
 }

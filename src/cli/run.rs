@@ -2,6 +2,7 @@
 
 use super::{args, check};
 use crate::daemon::{self, DaemonError, Stop, Surroundings};
+use crate::engine::EngineError;
 use crate::error::{Exit, Failure};
 use crate::logging;
 
@@ -26,7 +27,9 @@ fn failure(error: DaemonError) -> Failure {
             Exit::Config
         }
         DaemonError::Start(_) => Exit::Unavailable,
-        DaemonError::Worker(_) => Exit::Bug,
+        DaemonError::Store(error) if error.may_pass() => Exit::Unavailable,
+        DaemonError::Store(_) | DaemonError::Engine(EngineError::Recall(_)) => Exit::Data,
+        DaemonError::Engine(EngineError::WorkerGone) => Exit::Bug,
     };
     Failure::new(exit, "the daemon has ended".to_owned()).because(error)
 }

@@ -3,19 +3,15 @@
 
 use std::time::Duration;
 
-use chargetally_core::time::{ArrivalTime, Bucket};
+use chargetally_core::time::ArrivalTime;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
-use super::outgoing::Outgoing;
+use super::house::House;
 use super::{DaemonError, Stop, Surroundings};
-use crate::batch::Message;
 use crate::clock::{Monotonic, monotonic};
-use crate::dialect::{Dialect, source_of};
-use crate::engine::{Engine, WorkerGone};
-use crate::ingest::{Batch, IngestEvent, IngestHandle};
+use crate::ingest::{IngestEvent, IngestHandle};
 use crate::mqtt::{ServerLimits, Version};
-use crate::publish::assemble::Assembler;
 use crate::publish::egress::{EgressHandle, EgressState};
 
 /// How long the connections may take to send what waits when the daemon ends.
@@ -27,11 +23,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 /// The driver and all that it drives.
 pub(super) struct Driver {
-    /// None only while the driver ends.
-    engine: Option<Engine>,
-    dialects: Vec<Dialect>,
-    assembler: Assembler,
-    outgoing: Outgoing,
+    /// None only once the driver has ended.
+    house: Option<House>,
     egress: Option<EgressHandle>,
     egress_connected: bool,
     ingest: IngestHandle,
@@ -39,11 +32,8 @@ pub(super) struct Driver {
     surroundings: Surroundings,
     subscribed: bool,
     ready: bool,
-    /// What changed in base buckets before it was given out.
-    published: Bucket,
-    /// Messages whose topic belongs to no source or is no text.
-    foreign: u64,
-    messages: u64,
+    /// Alarms that stood when the daemon began are to be said once more.
+    repeat_alarms: bool,
     watchdog_due: Option<Monotonic>,
     status_due: Monotonic,
 }
@@ -52,26 +42,22 @@ enum Turn {
     Event(Option<IngestEvent>),
     Egress,
     Tick,
+    /// The journal has waited long enough.
+    Due,
     Stop,
 }
 
 impl Driver {
     pub(super) fn new(
-        engine: Engine,
-        dialects: Vec<Dialect>,
-        assembler: Assembler,
-        outgoing: Outgoing,
+        house: House,
         egress: EgressHandle,
         (ingest, events): (IngestHandle, mpsc::Receiver<IngestEvent>),
         surroundings: Surroundings,
+        resumed: bool,
     ) -> Self {
-        let published = engine.closed();
         let watchdog_due = surroundings.notifier.watchdog_interval().map(|_| monotonic());
         Self {
-            engine: Some(engine),
-            dialects,
-            assembler,
-            outgoing,
+            house: Some(house),
             egress: Some(egress),
             egress_connected: false,
             ingest,
@@ -79,9 +65,7 @@ impl Driver {
             surroundings,
             subscribed: false,
             ready: false,
-            published,
-            foreign: 0,
-            messages: 0,
+            repeat_alarms: resumed,
             watchdog_due,
             status_due: monotonic(),
         }
@@ -99,16 +83,26 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
+            let (takes_more, due) =
+                self.house.as_ref().map_or((false, None), |house| (house.takes_more(), house.due()));
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.instant()).await,
+                    None => std::future::pending().await,
+                }
+            };
             let turn = tokio::select! {
                 biased;
                 () = stop.asked() => Turn::Stop,
                 _ = egress_changes => Turn::Egress,
                 _ = tick.tick() => Turn::Tick,
-                event = self.events.recv() => Turn::Event(event),
+                event = self.events.recv(), if takes_more => Turn::Event(event),
+                () = due => Turn::Due,
             };
             match turn {
                 Turn::Stop => return Ok(()),
                 Turn::Tick => self.tick()?,
+                Turn::Due => {}
                 Turn::Egress => {
                     let state = egress_state.as_mut().map(|state| state.borrow_and_update().clone());
                     self.egress_changed(state)?;
@@ -116,7 +110,31 @@ impl Driver {
                 Turn::Event(Some(event)) => self.take(event)?,
                 Turn::Event(None) => return Err(DaemonError::Connection("the subscribing task has ended".to_owned())),
             }
+            self.sync_where_due()?;
             self.feed_watchdog();
+        }
+    }
+
+    /// Makes the journal durable where it is time, and acknowledges what it holds then.
+    fn sync_where_due(&mut self) -> Result<(), DaemonError> {
+        let idle = self.events.is_empty();
+        let Some(house) = self.house.as_mut().filter(|house| house.is_due(idle)) else { return Ok(()) };
+        let durable = house.sync()?;
+        self.acknowledge(durable);
+        Ok(())
+    }
+
+    /// Makes the journal durable while the daemon ends; what cannot be is delivered again.
+    fn sync_now(&mut self) {
+        match self.house.as_mut().map_or(Ok(None), House::sync) {
+            Ok(batch) => self.acknowledge(batch),
+            Err(error) => error!(%error, "the journal could not be written"),
+        }
+    }
+
+    fn acknowledge(&self, batch: Option<u64>) {
+        if let Some(batch) = batch {
+            self.ingest.acknowledge_through(batch);
         }
     }
 
@@ -124,24 +142,37 @@ impl Driver {
     /// be sent any more.
     pub(super) async fn end(&mut self) -> usize {
         self.surroundings.notifier.stopping();
+        self.sync_now();
         self.ingest.stop();
         let last = tokio::time::timeout(LAST_MESSAGES, async {
             while let Some(event) = self.events.recv().await {
                 if matches!(event, IngestEvent::Stopped(_)) || self.take(event).is_err() {
                     break;
                 }
+                self.sync_now();
             }
         });
         // What did not come in time is delivered again by the broker at the next start.
         let _in_time = last.await;
-        if self.tick().and_then(|()| self.say_counters()).is_err() {
-            error!("the last summaries could not be given out");
+        let now = self.now();
+        let said = self.tick().and_then(|()| self.say_counters());
+        self.sync_now();
+        if let Err(error) = said {
+            error!(%error, "the last summaries could not be given out");
         }
-        drop(self.engine.take());
-        match self.egress.take() {
+        let left = match self.egress.take() {
             Some(egress) => egress.stop(DRAIN).await,
             None => 0,
+        };
+        if let Some(mut house) = self.house.take() {
+            // What the broker did not take is said again at the next start: then the journal has to be kept.
+            let kept = if left == 0 { house.checkpoint(now).map(drop) } else { Ok(()) };
+            let closed = house.keeper.map_or(Ok(()), |keeper| keeper.close().map_err(DaemonError::Store));
+            if let Err(error) = kept.and(closed) {
+                warn!(%error, "the store could not be closed in order; its journal is read at the next start");
+            }
         }
+        left
     }
 
     fn now(&self) -> ArrivalTime {
@@ -150,40 +181,34 @@ impl Driver {
 
     fn tick(&mut self) -> Result<(), DaemonError> {
         let now = self.now();
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        // Messages close base buckets as well, by their arrival.
-        if !engine.advance(now)? {
-            engine.tick(now)?;
+        let Some(house) = &mut self.house else { return Ok(()) };
+        let closed = house.tick(now)?;
+        // What was given out waits for nothing but the disk; and a disk that was full is asked again.
+        let mut durable = if closed || house.is_failing() { house.sync()? } else { None };
+        durable = house.tidy(now)?.or(durable);
+        self.acknowledge(durable);
+        if closed {
+            self.say_counters()?;
         }
-        if engine.closed() > self.published {
-            self.published = engine.closed();
-            let (assembler, outgoing) = (&self.assembler, &self.outgoing);
-            let mut given_out = 0_u64;
-            engine.publish_due(now, false, |names, publication, census| {
-                outgoing.summary(publication.window, assembler.summary(names, publication, census));
-                given_out += 1;
-            })?;
-            engine.rollup_mut().forget();
-            let stats = engine.stats()?;
-            outgoing.counters(now, &assembler.calendar, &stats, self.foreign);
-            debug!(closed_ms = engine.closed().start_ms(), summaries = given_out, "base buckets closed");
-        }
-        self.tell_status()?;
-        Ok(())
+        self.tell_status()
     }
 
     fn say_counters(&mut self) -> Result<(), DaemonError> {
         let now = self.now();
-        if let Some(engine) = &mut self.engine {
-            let stats = engine.stats()?;
-            self.outgoing.counters(now, &self.assembler.calendar, &stats, self.foreign);
+        if let Some(House { works, outgoing, .. }) = &mut self.house {
+            let stats = works.stats()?;
+            outgoing.counters(now, &works.assembler.calendar, &stats, works.foreign);
         }
         Ok(())
     }
 
     fn take(&mut self, event: IngestEvent) -> Result<(), DaemonError> {
         match event {
-            IngestEvent::Batch(batch) => self.take_batch(&batch)?,
+            IngestEvent::Batch(batch) => {
+                let Some(house) = &mut self.house else { return Ok(()) };
+                let durable = house.take(&batch)?;
+                self.acknowledge(durable);
+            }
             IngestEvent::Connected { version, session_present, limits } => {
                 told_connected(version, session_present, limits);
             }
@@ -207,37 +232,15 @@ impl Driver {
         Ok(())
     }
 
-    fn take_batch(&mut self, batch: &Batch) -> Result<(), WorkerGone> {
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        for message in &batch.messages {
-            self.messages += 1;
-            let owned = message.topic().and_then(|topic| Some((topic, source_of(&self.dialects, topic)?)));
-            let Some((topic, source)) = owned else {
-                self.foreign += 1;
-                continue;
-            };
-            engine.push(&Message {
-                arrival: ArrivalTime::from_ms(message.arrival_ms),
-                source,
-                topic,
-                payload: &message.payload,
-                retained: message.retain,
-            })?;
-        }
-        engine.flush()?;
-        self.ingest.acknowledge_through(batch.id);
-        Ok(())
-    }
-
     fn egress_changed(&mut self, state: Option<EgressState>) -> Result<(), DaemonError> {
         match state {
             Some(EgressState::Connected) => {
                 info!("the publishing connection is up");
                 // The broker may have lost what it had retained; alarms that stand must be seen.
-                if self.egress_connected
-                    && let Some(engine) = &mut self.engine
+                if std::mem::replace(&mut self.repeat_alarms, true)
+                    && let Some(house) = &mut self.house
                 {
-                    engine.repeat_alarms()?;
+                    house.works.engine.repeat_alarms()?;
                 }
                 self.egress_connected = true;
                 self.tell_ready();
@@ -267,25 +270,28 @@ impl Driver {
         }
     }
 
-    fn tell_status(&mut self) -> Result<(), WorkerGone> {
+    fn tell_status(&mut self) -> Result<(), DaemonError> {
         let now = monotonic();
         if now < self.status_due || !self.ready {
             return Ok(());
         }
         self.status_due = now.after(STATUS_EVERY);
-        let Some(engine) = &mut self.engine else { return Ok(()) };
-        let stats = engine.stats()?;
-        let unsent = self.egress.as_ref().map_or(0, |egress| egress.publisher.report().entries);
-        let link = if self.subscribed { "subscribed" } else { "waiting for the broker" };
+        let Some(house) = &mut self.house else { return Ok(()) };
+        let (stats, messages, foreign) = (house.works.stats()?, house.works.messages, house.works.foreign);
+        let unsent = house.outgoing.unsent();
+        let link = match (house.is_failing(), self.subscribed) {
+            (true, _) => "the store takes nothing, nothing is acknowledged",
+            (false, true) => "subscribed",
+            (false, false) => "waiting for the broker",
+        };
         let limits: Vec<&str> = stats.limits_reached().map(|(name, _)| name).collect();
         let reached = if limits.is_empty() { String::new() } else { format!(", limit reached: {}", limits.join(" ")) };
         self.surroundings.notifier.status(&format!(
-            "{link}; {} messages, {} accepted, {} rejected; {unsent} to send{reached}",
-            self.messages,
+            "{link}; {messages} messages, {} accepted, {} rejected; {unsent} to send{reached}",
             stats.accepted,
-            stats.rejected() + self.foreign,
+            stats.rejected() + foreign,
         ));
-        debug!(messages = self.messages, accepted = stats.accepted, rejected = stats.rejected(), unsent, "status");
+        debug!(messages, accepted = stats.accepted, rejected = stats.rejected(), unsent, "status");
         Ok(())
     }
 }

@@ -3,27 +3,35 @@
 //! waiting. Nothing here computes a figure.
 
 mod driver;
+mod house;
+mod keeper;
 mod outgoing;
 mod stop;
+mod works;
 
 pub use stop::Stop;
 
 use std::fmt;
 use std::io;
 
-use chargetally_core::time::ArrivalTime;
-use tracing::info;
+use chargetally_core::time::{ArrivalTime, Bucket};
+use tracing::{error, info};
 
-use crate::engine::{Engine, WorkerGone};
+use crate::engine::{Engine, EngineConfig, EngineError};
 use crate::mqtt::Clock;
 use crate::notify::Notifier;
+use crate::publish::assemble::Assembler;
 use crate::publish::egress;
 use crate::settings::Settings;
 use crate::settings::reference::ReferenceError;
 use crate::settings::tariff::TariffError;
+use crate::store::{self, StoreError};
 use crate::{ingest, setup};
 use driver::Driver;
+use house::House;
+use keeper::{KeepError, Keeper, Opened};
 use outgoing::Outgoing;
+use works::Works;
 
 /// What the daemon needs from the outside, which tests and the demo replace.
 #[derive(Debug)]
@@ -57,8 +65,10 @@ pub enum DaemonError {
     Start(io::Error),
     /// A connection cannot work with these settings.
     Connection(String),
-    /// A bug.
-    Worker(WorkerGone),
+    /// The store cannot be used.
+    Store(StoreError),
+    /// A window cannot be read back, or a bug.
+    Engine(EngineError),
 }
 
 impl fmt::Display for DaemonError {
@@ -69,7 +79,8 @@ impl fmt::Display for DaemonError {
             Self::Secret(_) => f.write_str("the password (mqtt.password_file) cannot be read"),
             Self::Start(_) => f.write_str("the daemon cannot be started"),
             Self::Connection(why) => write!(f, "the broker cannot be used with these settings: {why}"),
-            Self::Worker(_) => f.write_str("the daemon has failed by a bug of this program"),
+            Self::Store(_) => f.write_str("the store (state.directory) cannot be used"),
+            Self::Engine(_) => f.write_str("the figures cannot go on"),
         }
     }
 }
@@ -81,14 +92,25 @@ impl std::error::Error for DaemonError {
             Self::Tariff(error) => Some(error),
             Self::Secret(error) | Self::Start(error) => Some(error),
             Self::Connection(_) => None,
-            Self::Worker(error) => Some(error),
+            Self::Store(error) => Some(error),
+            Self::Engine(error) => Some(error),
         }
     }
 }
 
-impl From<WorkerGone> for DaemonError {
-    fn from(error: WorkerGone) -> Self {
-        Self::Worker(error)
+impl From<EngineError> for DaemonError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<KeepError> for DaemonError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Store(error) => Self::Store(error),
+            KeepError::Engine(error) => Self::Engine(error),
+            KeepError::Start(error) => Self::Start(error),
+        }
     }
 }
 
@@ -98,7 +120,7 @@ impl From<WorkerGone> for DaemonError {
 /// Where it cannot start, or cannot go on. A broker that is away is no error: it is waited for.
 pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Result<(), DaemonError> {
     let tables = setup::reference(settings).map_err(DaemonError::Reference)?;
-    let config = setup::engine(settings, false).map_err(DaemonError::Tariff)?;
+    let config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Tariff)?;
     let password = setup::password(settings).map_err(DaemonError::Secret)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -108,22 +130,25 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
         .map_err(DaemonError::Start)?;
 
     let now = ArrivalTime::from_ms((surroundings.clock)());
-    let mut assembler = setup::assembler(settings, &tables);
-    assembler.first = now;
     let dialects = config.dialects.clone();
     let calendar = config.rollup.calendar.clone();
     let workers = config.workers;
-    let mut engine = Engine::start(config, now).map_err(DaemonError::Start)?;
+    let Begun { engine, keeper, published, first, resumed } = begin(settings, config, now)?;
+    let assembler = Assembler { first, ..setup::assembler(settings, &tables) };
 
     let entered = runtime.enter();
     let egress = egress::spawn(setup::egress(settings, password.clone()), surroundings.clock);
-    let ingest = ingest::spawn(setup::ingest(settings, password, &dialects), surroundings.clock);
+    let outgoing = Outgoing::new(settings.publish.root.clone(), egress.publisher.clone());
+    let mut works = Works::new(engine, assembler, dialects.clone(), published, settings.state.summaries.clone());
+    let speaker = outgoing.speak(works.engine.take_notices(), calendar).map_err(DaemonError::Start)?;
+    let mut house = House { works, keeper, outgoing };
+    house.replay()?;
+    // Nothing may come in before what came in earlier has been taken in once more.
+    let ingest = ingest::spawn(setup::ingest(settings, password, &dialects, resumed), surroundings.clock);
     drop(entered);
     info!(broker = %settings.mqtt.url, sources = dialects.len(), workers, "started");
 
-    let outgoing = Outgoing::new(settings.publish.root.clone(), egress.publisher.clone());
-    let speaker = outgoing.speak(engine.take_notices(), calendar).map_err(DaemonError::Start)?;
-    let mut driver = Driver::new(engine, dialects, assembler, outgoing, egress, ingest, surroundings);
+    let mut driver = Driver::new(house, egress, ingest, surroundings, resumed);
     let outcome = runtime.block_on(driver.run(stop));
     let left = runtime.block_on(driver.end());
     // The speaker ends with the engine; it can only have panicked, which has been reported.
@@ -131,4 +156,33 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
     runtime.shutdown_background();
     info!(unsent = left, "stopped");
     outcome
+}
+
+/// What a daemon begins with.
+struct Begun {
+    engine: Engine,
+    keeper: Option<Keeper>,
+    published: Bucket,
+    first: ArrivalTime,
+    /// Whether it goes on from what was kept.
+    resumed: bool,
+}
+
+fn begin(settings: &Settings, config: EngineConfig, now: ArrivalTime) -> Result<Begun, DaemonError> {
+    let Some(directory) = &settings.state.directory else {
+        let engine = Engine::start(config, now).map_err(DaemonError::Start)?;
+        let published = engine.closed();
+        return Ok(Begun { engine, keeper: None, published, first: now, resumed: false });
+    };
+    let open = |config| Keeper::open(directory, setup::store(settings), settings.state.sync_wait.as_ms(), config, now);
+    let opened = match open(config.clone()) {
+        Err(KeepError::Store(error @ StoreError::Damaged { .. })) if settings.state.set_aside_damaged => {
+            let aside = store::set_aside(directory, now.ms()).map_err(DaemonError::Store)?;
+            error!(%error, aside = %aside.display(), "the damaged store was set aside, and a new one is begun");
+            open(config)
+        }
+        opened => opened,
+    }?;
+    let Opened { keeper, engine, published, first, resumed } = opened;
+    Ok(Begun { engine, keeper: Some(keeper), published, first, resumed })
 }

@@ -44,17 +44,27 @@ impl Outgoing {
         Self { root, publisher }
     }
 
-    /// Gives out a summary, retained.
-    pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>) {
+    /// A summary as it goes out, retained.
+    pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>) -> Entry {
         let topic = self.root.format_out(&OutTopic::Summary { window: window.kind, scope: assembled.scope });
-        self.publisher.publish(Entry {
+        Entry {
             topic,
             payload: assembled.payload.into(),
             retain: true,
             priority: Priority::Routine,
             expiry_s: Some(expiry_s(window.kind)),
             schema: SUMMARY_SCHEMA.to_owned(),
-        });
+        }
+    }
+
+    /// Gives out what is safe to be said.
+    pub(super) fn send(&self, entry: Entry) {
+        self.publisher.publish(entry);
+    }
+
+    /// How much waits for the broker.
+    pub(super) fn unsent(&self) -> usize {
+        self.publisher.report().entries
     }
 
     /// Gives out an alarm: retained while it stands. What ends is said once, and its topic is cleared.
@@ -108,7 +118,7 @@ impl Outgoing {
 
     /// Gives out the counters, retained.
     pub(super) fn counters(&self, now: ArrivalTime, calendar: &Calendar, stats: &Stats, foreign: u64) {
-        let unsent = self.publisher.report().entries;
+        let unsent = self.unsent();
         let record = CountersRecord::new(now, calendar, stats, foreign, unsent);
         self.say(self.root.format_out(&OutTopic::Counters), &record, true, Priority::Routine, COUNTERS_SCHEMA);
     }

@@ -2,12 +2,15 @@
 //! point of every worker's stream, and adds up what they hand over. It does no IO and reads no clock: replay, daemon
 //! and simulation drive the same engine, and the same input gives the same figures on any number of workers.
 
+mod resume;
 mod stats;
 mod worker;
 
+pub use resume::{Packed, Resuming};
 pub use stats::Stats;
 pub use worker::{Notice, RejectedSample};
 
+use std::error::Error;
 use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -80,17 +83,41 @@ impl<'a> Finished<'a> {
     }
 }
 
-/// A worker has ended, which only a bug can bring about: its panic has been told already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WorkerGone;
+/// Why an engine cannot go on.
+#[derive(Debug)]
+pub enum EngineError {
+    /// A worker has ended, which only a bug can bring about: its panic has been told already.
+    WorkerGone,
+    /// A window that is kept in memory no longer cannot be read back.
+    Recall(Box<dyn Error + Send + Sync>),
+}
 
-impl std::fmt::Display for WorkerGone {
+impl std::fmt::Display for EngineError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a worker has ended unexpectedly")
+        match self {
+            Self::WorkerGone => f.write_str("a worker has ended unexpectedly"),
+            Self::Recall(_) => f.write_str("a window that late data changes cannot be read back"),
+        }
     }
 }
 
-impl std::error::Error for WorkerGone {}
+impl Error for EngineError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::WorkerGone => None,
+            Self::Recall(error) => Some(&**error),
+        }
+    }
+}
+
+/// Gives windows back to a rollup that keeps them in memory no longer, from wherever they are kept.
+pub trait Recall: Send {
+    /// Gives back what is kept of one window; nothing where there was never anything.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being read: then no figure of it may be told.
+    fn recall(&mut self, rollup: &mut Rollup, window: Window) -> Result<(), Box<dyn Error + Send + Sync>>;
+}
 
 struct Handle {
     jobs: SyncSender<Job>,
@@ -106,6 +133,7 @@ pub struct Engine {
     dialects: Vec<Dialect>,
     limits: Limits,
     rollup: Rollup,
+    recall: Option<Box<dyn Recall>>,
     grace_ms: i64,
     /// All base buckets before it are closed.
     closed: Bucket,
@@ -118,15 +146,25 @@ impl Engine {
     /// # Errors
     /// Where the system gives no threads.
     pub fn start(config: EngineConfig, from: ArrivalTime) -> std::io::Result<Self> {
+        let shards: Vec<Shard> = (0..config.workers).map(|_| Shard::new(Arc::clone(&config.core), from)).collect();
+        let closed = Bucket::holding_ms(from.ms() - config.core.grace_ms);
+        Self::with_shards(config, from, closed, shards)
+    }
+
+    fn with_shards(
+        config: EngineConfig,
+        newest: ArrivalTime,
+        closed: Bucket,
+        shards: Vec<Shard>,
+    ) -> std::io::Result<Self> {
         let EngineConfig { core, rollup, dialects, limits, workers, rejected_samples_per_s } = config;
         let (spent_sender, spent) = mpsc::channel();
         let (notice_sender, notices) = mpsc::channel();
-        let closed = Bucket::holding_ms(from.ms() - core.grace_ms);
         let mut handles = Vec::with_capacity(workers);
-        for index in 0..workers {
+        for (index, shard) in shards.into_iter().enumerate() {
             let worker = Worker {
                 index,
-                shard: Shard::new(Arc::clone(&core), from),
+                shard,
                 dialects: dialects.clone(),
                 limits,
                 notices: notice_sender.clone(),
@@ -143,17 +181,23 @@ impl Engine {
             dialects,
             limits,
             rollup: Rollup::new(rollup, workers, closed),
+            recall: None,
             grace_ms: core.grace_ms,
             closed,
-            newest: from,
+            newest,
         })
+    }
+
+    /// From now on windows that are kept in memory no longer are given back when late data changes them.
+    pub fn recall_from(&mut self, recall: Box<dyn Recall>) {
+        self.recall = Some(recall);
     }
 
     /// Takes in one message, after closing the base buckets whose time has passed by its arrival.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn push(&mut self, message: &Message<'_>) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn push(&mut self, message: &Message<'_>) -> Result<(), EngineError> {
         if message.arrival > self.newest {
             self.advance(message.arrival)?;
         }
@@ -170,8 +214,8 @@ impl Engine {
     /// Hands all messages taken in so far to their workers.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn flush(&mut self) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn flush(&mut self) -> Result<(), EngineError> {
         for handle in &mut self.handles {
             if !handle.open.is_empty() {
                 let fresh = self.spent.try_recv().unwrap_or_default();
@@ -184,8 +228,8 @@ impl Engine {
     /// Time has passed: closes the base buckets whose end and grace lie behind. Returns whether any was closed.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn advance(&mut self, now: ArrivalTime) -> Result<bool, WorkerGone> {
+    /// [`EngineError`].
+    pub fn advance(&mut self, now: ArrivalTime) -> Result<bool, EngineError> {
         self.newest = self.newest.max(now);
         let until = Bucket::holding_ms(self.newest.ms() - self.grace_ms);
         if until <= self.closed {
@@ -200,8 +244,8 @@ impl Engine {
     /// Finds what has come to pass without any message; what is found comes as notices.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn tick(&mut self, now: ArrivalTime) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn tick(&mut self, now: ArrivalTime) -> Result<(), EngineError> {
         self.flush()?;
         self.tell_all(|| Job::Tick(now))
     }
@@ -209,20 +253,25 @@ impl Engine {
     /// Closes all base buckets before `until` and adds what changed to the windows.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn close(&mut self, until: Bucket) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn close(&mut self, until: Bucket) -> Result<(), EngineError> {
         self.flush()?;
         self.closed = self.closed.max(until);
         let reports = self.ask_all(|reply| Job::Close { until, reply })?;
         for (worker, report) in reports.into_iter().enumerate() {
             self.rollup.absorb(worker, report);
         }
+        if let Some(recall) = &mut self.recall {
+            for window in self.rollup.missing() {
+                recall.recall(&mut self.rollup, window).map_err(EngineError::Recall)?;
+            }
+        }
         self.rollup.apply(self.closed);
         self.look(self.closed)
     }
 
     /// Takes the snapshots of windows that end by `until`.
-    fn look(&mut self, until: Bucket) -> Result<(), WorkerGone> {
+    fn look(&mut self, until: Bucket) -> Result<(), EngineError> {
         for window in self.rollup.unseen(until) {
             let seen = self.count(window, true)?;
             self.rollup.keep_snapshot(window, &seen);
@@ -235,8 +284,8 @@ impl Engine {
     /// on.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn finish(&mut self, mut sink: impl FnMut(&Finished<'_>) -> ControlFlow<()>) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn finish(&mut self, mut sink: impl FnMut(&Finished<'_>) -> ControlFlow<()>) -> Result<(), EngineError> {
         self.tick(self.newest)?;
         self.close(self.newest.bucket().next())?;
         self.look(Bucket::from_number(i32::MAX))?;
@@ -254,13 +303,13 @@ impl Engine {
     /// changed windows at once, however recently they were given out.
     ///
     /// # Errors
-    /// [`WorkerGone`].
+    /// [`EngineError`].
     pub fn publish_due(
         &mut self,
         now: ArrivalTime,
         settled: bool,
         mut sink: impl FnMut(&Names, &Publication<'_>, &CensusBook),
-    ) -> Result<(), WorkerGone> {
+    ) -> Result<(), EngineError> {
         for window in self.rollup.due(now.ms(), settled) {
             let census = self.count(window, false)?;
             self.rollup.publish(window, now.ms(), &census, |names, publication| sink(names, publication, &census));
@@ -271,8 +320,8 @@ impl Engine {
     /// Has all alarms that stand given out once more, as notices.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn repeat_alarms(&mut self) -> Result<(), WorkerGone> {
+    /// [`EngineError`].
+    pub fn repeat_alarms(&mut self) -> Result<(), EngineError> {
         self.tell_all(|| Job::RepeatAlarms)
     }
 
@@ -289,14 +338,26 @@ impl Engine {
     /// The counters of all workers, once they have done all that they were given.
     ///
     /// # Errors
-    /// [`WorkerGone`].
-    pub fn stats(&mut self) -> Result<Stats, WorkerGone> {
+    /// [`EngineError`].
+    pub fn stats(&mut self) -> Result<Stats, EngineError> {
         self.flush()?;
         let mut sum = Stats::default();
         for stats in self.ask_all(|reply| Job::Stats { reply })? {
             sum.add(&stats);
         }
         Ok(sum)
+    }
+
+    /// The newest arrival or point in time that it was told.
+    #[must_use]
+    pub fn newest(&self) -> ArrivalTime {
+        self.newest
+    }
+
+    /// Whether [`advance`](Self::advance) would close anything.
+    #[must_use]
+    pub fn closes_by(&self, now: ArrivalTime) -> bool {
+        Bucket::holding_ms(self.newest.max(now).ms() - self.grace_ms) > self.closed
     }
 
     /// The windows and scopes.
@@ -317,7 +378,7 @@ impl Engine {
     }
 
     /// The census of a window; a snapshot is taken of the part of it that has passed.
-    fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, WorkerGone> {
+    fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, EngineError> {
         let window = if with_snapshot { Window { end: window.end.min(self.closed), ..window } } else { window };
         let mut book = CensusBook::default();
         let counts = self.ask_all(|reply| Job::Count { window, with_snapshot, reply })?;
@@ -331,20 +392,22 @@ impl Engine {
         if self.handles.len() == 1 {
             return 0;
         }
-        let mut hasher = FxHasher::default();
         match self.dialects[usize::from(message.source.0)].station_of(message.topic, &self.limits) {
-            Some(key) => key.hash(&mut hasher),
-            None => message.topic.hash(&mut hasher),
+            Some(key) => resume::worker_of(key, self.handles.len()),
+            None => {
+                let mut hasher = FxHasher::default();
+                message.topic.hash(&mut hasher);
+                (hasher.finish() % self.handles.len() as u64) as usize
+            }
         }
-        (hasher.finish() % self.handles.len() as u64) as usize
     }
 
-    fn tell_all(&self, job: impl Fn() -> Job) -> Result<(), WorkerGone> {
+    fn tell_all(&self, job: impl Fn() -> Job) -> Result<(), EngineError> {
         self.handles.iter().try_for_each(|handle| handle.tell(job()))
     }
 
     /// Asks all workers and waits for all answers, in the order of the workers.
-    fn ask_all<T>(&self, job: impl Fn(SyncSender<(usize, T)>) -> Job) -> Result<Vec<T>, WorkerGone> {
+    fn ask_all<T>(&self, job: impl Fn(SyncSender<(usize, T)>) -> Job) -> Result<Vec<T>, EngineError> {
         let (reply, answers) = mpsc::sync_channel(self.handles.len());
         self.tell_all(|| job(reply.clone()))?;
         drop(reply);
@@ -353,7 +416,7 @@ impl Engine {
         if answers.len() == self.handles.len() {
             Ok(answers.into_iter().map(|(_, answer)| answer).collect())
         } else {
-            Err(WorkerGone)
+            Err(EngineError::WorkerGone)
         }
     }
 }
@@ -366,11 +429,11 @@ impl Handle {
         Ok(Self { jobs, open: Batch::default(), thread: Some(thread) })
     }
 
-    fn tell(&self, job: Job) -> Result<(), WorkerGone> {
-        self.jobs.send(job).map_err(|_| WorkerGone)
+    fn tell(&self, job: Job) -> Result<(), EngineError> {
+        self.jobs.send(job).map_err(|_| EngineError::WorkerGone)
     }
 
-    fn send_open(&mut self, fresh: Batch) -> Result<(), WorkerGone> {
+    fn send_open(&mut self, fresh: Batch) -> Result<(), EngineError> {
         let full = std::mem::replace(&mut self.open, fresh);
         self.tell(Job::Messages(full))
     }

@@ -8,6 +8,7 @@ use chargetally_core::shard::{AlarmEvent, Count, Report, Shard};
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::Window;
 
+use super::resume::{self, Packed};
 use super::stats::Stats;
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits, Reject};
@@ -24,6 +25,10 @@ pub(super) enum Job {
     Tick(ArrivalTime),
     /// Give out all alarms that stand once more.
     RepeatAlarms,
+    /// Pack what changed, piece by piece.
+    Pack { pieces: SyncSender<Packed> },
+    /// What was packed is safe.
+    Saved,
     /// Hand over the counters.
     Stats { reply: SyncSender<(usize, Stats)> },
 }
@@ -125,6 +130,8 @@ impl Worker {
                     let standing = self.shard.open_alarms();
                     self.give(standing);
                 }
+                Job::Pack { pieces } => resume::pack(self.index, &self.shard, &pieces),
+                Job::Saved => self.shard.clear_dirty(),
                 Job::Stats { reply } => {
                     self.stats.alarms_refused = self.shard.alarms_refused();
                     let stats = self.stats.clone();

@@ -24,12 +24,15 @@ pub struct Filter {
     pub filter: String,
     /// The highest QoS at which messages are to come.
     pub qos: Qos,
+    /// Whether the broker is to keep back its retained messages where the session has this filter already: they were
+    /// taken then, and what changed since is in the session (MQTT 5 only; an older broker sends them again).
+    pub retained_once: bool,
 }
 
 impl Filter {
     /// A filter at the given QoS.
     pub fn new(filter: impl Into<String>, qos: Qos) -> Self {
-        Self { filter: filter.into(), qos }
+        Self { filter: filter.into(), qos, retained_once: false }
     }
 }
 

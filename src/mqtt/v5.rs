@@ -72,6 +72,11 @@ impl Client {
             client::SubscribeFilterInput::new(filter.filter.clone(), qos_out(filter.qos))
                 // A retained message is to be told from a live one also where it was just published.
                 .preserve_retain(false)
+                .retain_forward_rule(if filter.retained_once {
+                    client::RetainForwardRule::OnNewSubscribe
+                } else {
+                    client::RetainForwardRule::OnEverySubscribe
+                })
         });
         self.0.try_subscribe_many(filters).map_err(|error| refused(&error))
     }

@@ -242,6 +242,12 @@ pub struct State {
     pub sync_wait: Millis,
     /// How long summaries are kept.
     pub retention: Retention,
+    /// The greatest size of the store's file, bytes; `None` means any.
+    pub bytes_max: Option<u64>,
+    /// The windows whose summaries are kept as they were given out; of the others the figures are.
+    pub summaries: Vec<WindowKind>,
+    /// Whether a store that is damaged is moved aside at the start, and a new one begun.
+    pub set_aside_damaged: bool,
 }
 
 /// How long the history keeps the summaries of each window.
@@ -289,12 +295,18 @@ pub(super) fn state(t: &mut Section<'_>) -> State {
         directory: t.text("directory", "/var/lib/chargetally", absolute),
         sync_wait: t.span("sync_wait_ms", 50, 0..=10_000, 1),
         retention: Retention {
-            minute: t.span("retention_1m_days", 7, 1..=CENTURY_DAYS, DAY_MS),
-            quarter: t.span("retention_15m_days", 35, 1..=CENTURY_DAYS, DAY_MS),
+            minute: t.span("retention_1m_days", 3, 1..=CENTURY_DAYS, DAY_MS),
+            quarter: t.span("retention_15m_days", 40, 1..=CENTURY_DAYS, DAY_MS),
             hour: t.span("retention_1h_days", 400, 1..=CENTURY_DAYS, DAY_MS),
-            day: t.span("retention_1d_days", 3_660, 1..=CENTURY_DAYS, DAY_MS),
+            day: t.span("retention_1d_days", CENTURY_DAYS, 1..=CENTURY_DAYS, DAY_MS),
             month: t.span("retention_1mo_days", CENTURY_DAYS, 1..=CENTURY_DAYS, DAY_MS),
         },
+        bytes_max: match t.whole("max_mb", 0, 0..=16_777_216) {
+            0 => None,
+            mb => Some(mb << 20),
+        },
+        summaries: t.list("summaries", &["1h", "1d", "1mo"], 0, window),
+        set_aside_damaged: t.flag("set_aside_damaged", false),
     }
 }
 

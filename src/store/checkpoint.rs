@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::error::StoreError;
 use super::history::{RecordRow, put_record};
+use super::sums::{Place, put_sums};
 use super::{Seq, Store};
 
 /// The most bytes of a key, such as "operator/station".
@@ -228,8 +229,17 @@ impl Checkpoint<'_> {
     /// # Errors
     /// What keeps the row from being written; drop the checkpoint then.
     pub fn record(&mut self, record: &RecordRow) -> Result<(), StoreError> {
-        self.check(&record.window, &record.tally)?;
+        self.check(&record.window, record.summary.as_deref().unwrap_or_default().as_bytes())?;
         put_record(&self.transaction, record).map_err(|error| self.sqlite(error))
+    }
+
+    /// Sets what a scope's sums of a window stand at.
+    ///
+    /// # Errors
+    /// What keeps the row from being written; drop the checkpoint then.
+    pub fn sums(&mut self, place: &Place<'_>, state: &[u8]) -> Result<(), StoreError> {
+        self.check(place.window, state)?;
+        put_sums(&self.transaction, place, state).map_err(|error| self.sqlite(error))
     }
 
     /// Makes the checkpoint durable and deletes the journal's batches that it holds.

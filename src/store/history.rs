@@ -1,7 +1,7 @@
 //! The history: the last revision of every summary, as rows that people can query too.
 //!
-//! The store knows neither windows nor levels: names are text, tallies and summaries are opaque. What is in integer
-//! columns is there for people and for SQL; the exact figures are in the tally. Every row has a checksum over all of its
+//! The store knows neither windows nor levels: names are text, summaries are opaque. What is in integer columns is there
+//! for people and for SQL. Every row has a checksum over all of its
 //! columns, and one that does not fit is an error, never a figure.
 
 use std::ops::ControlFlow;
@@ -109,8 +109,6 @@ pub struct RecordRow {
     pub published_ms: i64,
     /// What SQL can see.
     pub figures: Figures,
-    /// The tally in its packed form.
-    pub tally: Vec<u8>,
     /// The summary as it was published (JSON), for those windows that keep it.
     pub summary: Option<String>,
 }
@@ -234,23 +232,23 @@ pub(super) fn put_record(connection: &Connection, record: &RecordRow) -> rusqlit
         &record.published_ms,
     ];
     arguments.extend(figures.iter().map(|figure| figure as &dyn ToSql));
-    arguments.extend(params![record.tally, record.summary, crc]);
+    arguments.extend(params![record.summary, crc]);
     let marks = vec!["?"; arguments.len()].join(",");
     let mut insert = connection.prepare_cached(&format!("INSERT OR REPLACE INTO record VALUES ({marks})"))?;
     insert.execute(params_from_iter(arguments)).map(drop)
 }
 
 const FIGURES_AT: usize = 7;
-const TALLY_AT: usize = FIGURES_AT + Figures::COLUMNS.len();
+const SUMMARY_AT: usize = FIGURES_AT + Figures::COLUMNS.len();
 
 fn read_record(row: &Row<'_>) -> rusqlite::Result<(RecordRow, i64)> {
     let mut figures = [0; Figures::COLUMNS.len()];
     for (figure, at) in figures.iter_mut().zip(FIGURES_AT..) {
         *figure = row.get(at)?;
     }
-    let summary = match row.get_ref(TALLY_AT + 1)? {
+    let summary = match row.get_ref(SUMMARY_AT)? {
         ValueRef::Null => None,
-        _ => Some(row.get(TALLY_AT + 1)?),
+        _ => Some(row.get(SUMMARY_AT)?),
     };
     let record = RecordRow {
         window: row.get(0)?,
@@ -261,10 +259,9 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<(RecordRow, i64)> {
         utc_offset_s: row.get(5)?,
         published_ms: row.get(6)?,
         figures: Figures::from_array(figures),
-        tally: row.get(TALLY_AT)?,
         summary,
     };
-    Ok((record, row.get(TALLY_AT + 2)?))
+    Ok((record, row.get(SUMMARY_AT + 1)?))
 }
 
 fn record_crc(record: &RecordRow) -> i64 {
@@ -277,8 +274,6 @@ fn record_crc(record: &RecordRow) -> i64 {
     for number in head.into_iter().chain(record.figures.to_array()) {
         hasher.update(&number.to_le_bytes());
     }
-    hasher.update(&(record.tally.len() as u64).to_le_bytes());
-    hasher.update(&record.tally);
     if let Some(summary) = &record.summary {
         hasher.update(&[1]);
         hasher.update(summary.as_bytes());

@@ -16,6 +16,7 @@ mod open;
 mod prune;
 mod reader;
 mod schema;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -36,6 +37,7 @@ pub use open::{Recovered, set_aside};
 pub use prune::{PRUNE_RECORDS_MAX, Pruned};
 pub use reader::Reader;
 pub use schema::APPLICATION_ID;
+pub use sums::Place;
 
 /// The store's file in its directory.
 pub const FILE_NAME: &str = "chargetally.db";
@@ -85,6 +87,8 @@ pub struct Keep {
     pub length_ms: u64,
     /// How long after their end; `None` means for ever.
     pub keep_ms: Option<u64>,
+    /// How long what their sums stand at is kept, beyond what late messages may change; `None` means for ever.
+    pub keep_sums_ms: Option<u64>,
 }
 
 /// The named limits of the store.
@@ -107,6 +111,8 @@ impl Default for Limits {
             window: window.to_owned(),
             length_ms,
             keep_ms: days.map(|days| days * DAY_MS),
+            // Sums over several months are told from the months'.
+            keep_sums_ms: (window != "1mo").then_some(0),
         };
         Self {
             buffer_bytes_max: 32 << 20,
@@ -166,6 +172,31 @@ impl Store {
     /// [`StoreError::Damaged`] at the first record that is not as it was written.
     pub fn query(&self, range: &Range<'_>, each: impl FnMut(RecordRow) -> ControlFlow<()>) -> Result<(), StoreError> {
         history::query(&self.connection, &self.file, range, each)
+    }
+
+    /// Bytes of the durable batches that no checkpoint holds.
+    #[must_use]
+    pub const fn journal_bytes(&self) -> u64 {
+        self.journal.bytes
+    }
+
+    /// The error that says what in this store is not as it was written: for content that the store holds and does not
+    /// understand.
+    pub fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::damaged(&self.file, what)
+    }
+
+    /// Gives level, code and state of the sums of a window, in order of level and code.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] at the first row that is not as it was written.
+    pub fn load_sums(
+        &self,
+        window: &str,
+        start_s: i64,
+        each: impl FnMut(&str, &str, &[u8]),
+    ) -> Result<(), StoreError> {
+        sums::load_sums(&self.connection, &self.file, window, start_s, each)
     }
 
     /// How large the store is now.

@@ -29,6 +29,36 @@ pub struct Pruned {
     pub over_limit: bool,
 }
 
+/// What is kept by window.
+#[derive(Debug, Clone, Copy)]
+enum Table {
+    Record,
+    Sums,
+}
+
+impl Table {
+    /// To find the first row that one step leaves, to delete what is before it, and to delete all before a start.
+    const fn statements(self) -> (&'static str, &'static str, &'static str) {
+        macro_rules! of {
+            ($table:literal) => {
+                (
+                    concat!(
+                        "SELECT start, level, code FROM ",
+                        $table,
+                        " WHERE window = ?1 AND start < ?2 ORDER BY start, level, code LIMIT 1 OFFSET ?3"
+                    ),
+                    concat!("DELETE FROM ", $table, " WHERE window = ?1 AND (start, level, code) < (?2, ?3, ?4)"),
+                    concat!("DELETE FROM ", $table, " WHERE window = ?1 AND start < ?2"),
+                )
+            };
+        }
+        match self {
+            Self::Record => of!("record"),
+            Self::Sums => of!("sums"),
+        }
+    }
+}
+
 impl Store {
     /// One short step towards retention and size limit at the time `now_ms` (ms since the Unix epoch, UTC).
     ///
@@ -41,8 +71,18 @@ impl Store {
             let Some(keep_ms) = keep.keep_ms else { continue };
             let cutoff_s = cutoff_s(now_ms, keep, keep_ms.max(self.limits.protect_ms));
             let window = keep.window.clone();
-            pruned.expired = self.delete_oldest(&window, cutoff_s)?;
+            pruned.expired = self.delete_oldest(Table::Record, &window, cutoff_s)?;
             if pruned.expired > 0 {
+                pruned.more = true;
+                return Ok(pruned);
+            }
+        }
+        for index in 0..self.limits.windows.len() {
+            let keep = &self.limits.windows[index];
+            let Some(keep_ms) = keep.keep_sums_ms else { continue };
+            let cutoff_s = cutoff_s(now_ms, keep, keep_ms.max(self.limits.protect_ms));
+            let window = keep.window.clone();
+            if self.delete_oldest(Table::Sums, &window, cutoff_s)? > 0 {
                 pruned.more = true;
                 return Ok(pruned);
             }
@@ -63,7 +103,7 @@ impl Store {
             let keep = &self.limits.windows[index];
             let cutoff_s = cutoff_s(now_ms, keep, self.limits.protect_ms);
             let window = keep.window.clone();
-            let evicted = self.delete_oldest(&window, cutoff_s)?;
+            let evicted = self.delete_oldest(Table::Record, &window, cutoff_s)?;
             if evicted > 0 {
                 return Ok(evicted);
             }
@@ -72,14 +112,12 @@ impl Store {
     }
 
     /// Deletes some of the oldest records of a window that start before `cutoff_s`.
-    fn delete_oldest(&mut self, window: &str, cutoff_s: i64) -> Result<u64, StoreError> {
+    fn delete_oldest(&mut self, table: Table, window: &str, cutoff_s: i64) -> Result<u64, StoreError> {
+        let (select, delete_some, delete_all) = table.statements();
         let sqlite = |error| StoreError::from_sqlite("prune the history", &self.file, error);
         let end: Option<(i64, String, String)> = self
             .connection
-            .prepare_cached(
-                "SELECT start, level, code FROM record WHERE window = ?1 AND start < ?2
-                 ORDER BY start, level, code LIMIT 1 OFFSET ?3",
-            )
+            .prepare_cached(select)
             .and_then(|mut select| {
                 select
                     .query_row(params![window, cutoff_s, PRUNE_RECORDS_MAX], |row| {
@@ -91,11 +129,11 @@ impl Store {
         let deleted = match end {
             Some((start, level, code)) => self
                 .connection
-                .prepare_cached("DELETE FROM record WHERE window = ?1 AND (start, level, code) < (?2, ?3, ?4)")
+                .prepare_cached(delete_some)
                 .and_then(|mut delete| delete.execute(params![window, start, level, code])),
             None => self
                 .connection
-                .prepare_cached("DELETE FROM record WHERE window = ?1 AND start < ?2")
+                .prepare_cached(delete_all)
                 .and_then(|mut delete| delete.execute(params![window, cutoff_s])),
         };
         deleted.map(|count| count as u64).map_err(sqlite)

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::history::{self, RecordRow};
-use super::{FILE_NAME, Range, schema};
+use super::{FILE_NAME, Range, schema, sums};
 
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
@@ -56,6 +56,25 @@ impl Reader {
     /// [`StoreError::Damaged`] at the first record that is not as it was written.
     pub fn query(&self, range: &Range<'_>, each: impl FnMut(RecordRow) -> ControlFlow<()>) -> Result<(), StoreError> {
         history::query(&self.connection, &self.file, range, each)
+    }
+
+    /// The error that says what in this store is not as it was written: for content that the store holds and does not
+    /// understand.
+    pub fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::damaged(&self.file, what)
+    }
+
+    /// Gives level, code and state of the sums of a window, in order of level and code.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] at the first row that is not as it was written.
+    pub fn load_sums(
+        &self,
+        window: &str,
+        start_s: i64,
+        each: impl FnMut(&str, &str, &[u8]),
+    ) -> Result<(), StoreError> {
+        sums::load_sums(&self.connection, &self.file, window, start_s, each)
     }
 
     /// Reads the whole history and finds whether it is sound; this takes about 2 s for a million records, so the daemon does

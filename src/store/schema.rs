@@ -54,6 +54,18 @@ CREATE TABLE checkpoint (
     crc INTEGER NOT NULL
 ) STRICT;
 
+-- What the sums of each window stand at, for as long as late data may change them. state: opaque; the row of level
+-- 'window' is of the window as a whole. start: seconds since the Unix epoch, UTC. crc: CRC-32 of the other columns.
+CREATE TABLE sums (
+    window TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    code TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (window, start, level, code)
+) STRICT, WITHOUT ROWID;
+
 -- The last revision of every summary. start: seconds since the Unix epoch, UTC. crc: CRC-32 of the other columns.
 CREATE TABLE record (
     window TEXT NOT NULL,
@@ -85,7 +97,6 @@ CREATE TABLE record (
     alarms_personal INTEGER NOT NULL,
     alarms_equipment INTEGER NOT NULL,
     alarms_notice INTEGER NOT NULL,
-    tally BLOB NOT NULL,
     summary TEXT,
     crc INTEGER NOT NULL,
     PRIMARY KEY (window, start, level, code)

@@ -87,7 +87,7 @@ fn a_revision_replaces_the_one_before_and_breaking_ends_a_query() {
     let mut store = open(directory.path());
     let first = record("1h", 0, "nation", "");
     let second =
-        RecordRow { revision: 1, summary: Some("{\"ü\":1}".to_owned()), tally: vec![9; 900], ..first.clone() };
+        RecordRow { revision: 1, summary: Some("{\"ü\":1}".to_owned()), ..first.clone() };
     put(&mut store, &[first, record("1h", HOUR_S, "nation", "")]);
     put(&mut store, std::slice::from_ref(&second));
     let mut seen = Vec::new();
@@ -125,7 +125,6 @@ fn retention_deletes_what_is_over_and_nothing_else() {
 
 fn minutes(from: i64, count: i64) -> Vec<RecordRow> {
     let scope = |minute, station| RecordRow {
-        tally: vec![7; 200],
         ..record("1m", minute * 60, "station", &format!("op/{station:04}"))
     };
     (from..from + count).flat_map(|minute| (0..50).map(move |station| scope(minute, station))).collect()
@@ -251,7 +250,7 @@ fn the_columns_of_the_figures_are_those_of_the_table() {
     let select = store.connection.prepare("SELECT * FROM record").expect("the table");
     let columns: Vec<_> = select.column_names().collect();
     assert_eq!(columns[7..7 + Figures::COLUMNS.len()], Figures::COLUMNS);
-    assert_eq!(columns[7 + Figures::COLUMNS.len()..], ["tally", "summary", "crc"]);
+    assert_eq!(columns[7 + Figures::COLUMNS.len()..], ["summary", "crc"]);
     let values: Vec<i64> = (1..).take(Figures::COLUMNS.len()).collect();
     let figures = Figures::from_array(values.clone().try_into().expect("as many"));
     assert_eq!((figures.connectors, figures.to_array().to_vec()), (1, values));

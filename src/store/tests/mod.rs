@@ -74,7 +74,6 @@ fn record(window: &str, start_s: i64, level: &str, code: &str) -> RecordRow {
         utc_offset_s: 8 * 3_600,
         published_ms: start_s * 1_000 + 90_000,
         figures: Figures { connectors: 2, import_j: 7_200_000, charging_ms: 1_800_000, ..Figures::default() },
-        tally: vec![1, 2, 3, 4],
         summary: None,
     }
 }

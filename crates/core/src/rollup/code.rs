@@ -25,6 +25,12 @@ pub struct ScopeCode {
     pub code: String,
 }
 
+/// The code of a station, as in [`ScopeCode`].
+#[must_use]
+pub fn station_code(operator: &str, station: &str) -> String {
+    format!("{}/{station}", operator.replace('%', "%25").replace('/', "%2F"))
+}
+
 impl Names {
     /// The name of a scope; `None` for an operator or station that nobody knows.
     #[must_use]
@@ -37,8 +43,7 @@ impl Names {
             Scope::Operator(operator) => (OPERATOR, self.operators.get(operator.0 as usize)?.to_string()),
             Scope::Station(station) => {
                 let facts = self.stations.get(station.0 as usize)?;
-                let operator = facts.operator.replace('%', "%25").replace('/', "%2F");
-                (STATION, format!("{operator}/{}", facts.id))
+                (STATION, station_code(&facts.operator, &facts.id))
             }
             Scope::Part { province, part } => {
                 let within = province.map_or_else(|| NATION.to_owned(), |province| format!("{province:02}"));

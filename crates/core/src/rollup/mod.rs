@@ -8,7 +8,7 @@ mod pack;
 mod publish;
 mod tariff;
 
-pub use code::ScopeCode;
+pub use code::{ScopeCode, station_code};
 pub use names::Names;
 pub use pack::WindowMeta;
 pub use publish::{CensusBook, Figures, PartFigures, Publication};
@@ -111,20 +111,6 @@ pub struct Rollup {
     lost_changes: u64,
 }
 
-impl Record {
-    /// A record as it was given out last.
-    #[must_use]
-    pub fn restored(
-        tally: Tally,
-        minute_peak: Peak,
-        quarter_peak: Peak,
-        snapshot: Option<Snapshot>,
-        revision: Option<u32>,
-    ) -> Self {
-        Self { tally, minute_peak, quarter_peak, snapshot, revision, dirty: false, peaks_stale: false, unsaved: true }
-    }
-}
-
 impl Peak {
     /// The greater of two; of equals the earlier, so that the order of comparison does not matter.
     fn raise(&mut self, import_j: i64, start: Bucket) {
@@ -223,15 +209,15 @@ impl Rollup {
         }
     }
 
-    /// The windows that staged changes belong to and that are kept no longer: what a store still has of them should be
-    /// given to [`restore`](Self::restore) before [`apply`](Self::apply).
+    /// The windows that staged changes belong to and that are kept no longer: what a store has of them is to be given to
+    /// [`restore_window`](Self::restore_window) before [`apply`](Self::apply); those that it has not are new.
     #[must_use]
     pub fn missing(&self) -> Vec<Window> {
         let mut missing = Vec::new();
         for &bucket in self.staged.keys() {
             for kind in WindowKind::ALL {
                 let window = self.config.calendar.window(kind, bucket);
-                if !self.is_kept(window) && !self.windows.contains_key(&(kind, window.start)) {
+                if self.wants(kind) && !self.is_kept(window) && !self.windows.contains_key(&(kind, window.start)) {
                     missing.push(window);
                 }
             }
@@ -241,16 +227,9 @@ impl Rollup {
         missing
     }
 
-    /// Gives back a window that was kept no longer; `complete` says that these are all its records.
-    pub fn restore(&mut self, window: Window, records: Vec<(Scope, Record)>, complete: bool) {
-        let mut book = WindowBook { incomplete: !complete, unsaved: true, ..WindowBook::default() };
-        for (scope, record) in records {
-            if let (Scope::Station(station), true) = (scope, record.tally.full_ms != 0) {
-                book.full_ms.insert(station, record.tally.full_ms);
-            }
-            book.records.insert(scope, record);
-        }
-        self.windows.insert((window.kind, window.start), book);
+    /// The windows that stand in memory, in order.
+    pub fn standing(&self) -> impl Iterator<Item = Window> {
+        self.windows.keys().map(|&(kind, start)| self.config.calendar.window(kind, start))
     }
 
     /// Adds what was absorbed to the windows, all base buckets before `closed` being closed now.

@@ -27,6 +27,8 @@ pub struct WindowMeta {
     pub shown: bool,
     /// Whether it came back without its content.
     pub incomplete: bool,
+    /// How many records it has: fewer are a damaged store.
+    pub records: u32,
     /// Time in which stations were full, ms, by operator and station, in order.
     pub full_ms: Vec<FullStation>,
     /// Stations with dormant connectors and how many, likewise; in windows of a day.
@@ -35,10 +37,11 @@ pub struct WindowMeta {
 
 impl Pack for WindowMeta {
     fn pack(&self, out: &mut Vec<u8>) {
-        let Self { published_at_ms, dirty, shown, incomplete, full_ms, dormant } = self;
+        let Self { published_at_ms, dirty, shown, incomplete, records, full_ms, dormant } = self;
         out.push(VERSION);
         published_at_ms.pack(out);
         (*dirty, *shown, *incomplete).pack(out);
+        records.pack(out);
         full_ms.pack(out);
         dormant.pack(out);
     }
@@ -46,8 +49,9 @@ impl Pack for WindowMeta {
         check_version(reader)?;
         let published_at_ms = Pack::unpack(reader)?;
         let (dirty, shown, incomplete) = Pack::unpack(reader)?;
+        let records = Pack::unpack(reader)?;
         let (full_ms, dormant) = Pack::unpack(reader)?;
-        Ok(Self { published_at_ms, dirty, shown, incomplete, full_ms, dormant })
+        Ok(Self { published_at_ms, dirty, shown, incomplete, records, full_ms, dormant })
     }
 }
 
@@ -111,7 +115,7 @@ impl Rollup {
         meta: WindowMeta,
         records: impl IntoIterator<Item = (Scope, Record)>,
     ) {
-        let WindowMeta { published_at_ms, dirty, shown, incomplete, full_ms, dormant } = meta;
+        let WindowMeta { published_at_ms, dirty, shown, incomplete, records: _, full_ms, dormant } = meta;
         let known = |((operator, station), figure): FullStation| match self.names.station_scope(&operator, &station) {
             Some(Scope::Station(station)) => Some((station, figure)),
             _ => None,
@@ -153,6 +157,7 @@ impl Rollup {
             dirty: book.dirty,
             shown: book.shown,
             incomplete: book.incomplete,
+            records: book.records.len() as u32,
             full_ms,
             dormant,
         }

@@ -1,0 +1,152 @@
+//! Works, store and what goes out, held together: what is noted in the journal is done in the same order, and nothing is
+//! acknowledged or said before it is durable. It knows neither connections nor clocks of its own; the driver does.
+
+use std::collections::BTreeMap;
+
+use chargetally_core::time::ArrivalTime;
+
+use super::DaemonError;
+use super::keeper::{self, Durable, Keeper};
+use super::outgoing::Outgoing;
+use super::works::{GivenOut, Works};
+use crate::clock::Monotonic;
+use crate::engine::EngineError;
+use crate::ingest::Batch;
+use crate::publish::outbox::Entry;
+use crate::store::JournalEntry;
+
+pub(super) struct House {
+    pub works: Works,
+    /// None keeps everything in memory only.
+    pub keeper: Option<Keeper>,
+    pub outgoing: Outgoing,
+}
+
+impl House {
+    /// Does once more what the journal tells.
+    pub(super) fn replay(&mut self) -> Result<(), DaemonError> {
+        let Self { works, keeper, outgoing } = self;
+        let Some(keeper) = keeper else { return Ok(()) };
+        keeper.replay(|entry, given| redo(works, outgoing, entry, given))?;
+        works.engine.flush()?;
+        self.sync().map(drop)
+    }
+
+    /// Takes in a batch. Returns the last batch that may be acknowledged now, where that is another one.
+    pub(super) fn take(&mut self, batch: &Batch) -> Result<Option<u64>, DaemonError> {
+        for message in &batch.messages {
+            if let Some(keeper) = &mut self.keeper {
+                keeper.note_message(message)?;
+            }
+            let arrival = ArrivalTime::from_ms(message.arrival_ms);
+            self.works.take(arrival, message.topic(), &message.payload, message.retain)?;
+        }
+        self.works.engine.flush()?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_batch(batch.id);
+            return Ok(None);
+        }
+        Ok(Some(batch.id))
+    }
+
+    /// Time has passed. Returns whether anything was closed and given out.
+    pub(super) fn tick(&mut self, now: ArrivalTime) -> Result<bool, DaemonError> {
+        let mut given = GivenOut::default();
+        if let Some(keeper) = &mut self.keeper {
+            if !keeper.takes_more() {
+                return Ok(false);
+            }
+            keeper.note_step(now, keeper::TICK)?;
+        }
+        let closed = self.works.tick(now, &self.outgoing, &mut given)?;
+        match &mut self.keeper {
+            Some(keeper) => keeper.give(given),
+            None => {
+                self.send(given.entries);
+                if closed {
+                    self.works.engine.rollup_mut().forget();
+                }
+            }
+        }
+        Ok(closed)
+    }
+
+    /// What is done now and then, after a tick: a checkpoint when the broker has everything that was said, and a step of
+    /// pruning. Returns the last batch that may be acknowledged now, where that is another one.
+    pub(super) fn tidy(&mut self, now: ArrivalTime) -> Result<Option<u64>, DaemonError> {
+        let drained = self.outgoing.unsent() == 0;
+        let Some(keeper) = &mut self.keeper else { return Ok(None) };
+        keeper.prune(now)?;
+        if !keeper.wants_checkpoint(drained) {
+            return Ok(None);
+        }
+        self.checkpoint(now)
+    }
+
+    /// Takes a checkpoint now, if the store takes anything.
+    pub(super) fn checkpoint(&mut self, now: ArrivalTime) -> Result<Option<u64>, DaemonError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(None) };
+        keeper.note_step(now, keeper::CLOSE)?;
+        self.works.close_again()?;
+        let Some(durable) = keeper.sync()? else { return Ok(None) };
+        keeper.checkpoint(&mut self.works)?;
+        Ok(self.said(durable))
+    }
+
+    /// Whether the journal has to be made durable; `idle` says that nothing more is waiting to be taken.
+    pub(super) fn is_due(&self, idle: bool) -> bool {
+        self.keeper.as_ref().is_some_and(|keeper| keeper.is_due(idle))
+    }
+
+    /// When the journal has to be made durable at the latest, where anything waits for it.
+    pub(super) fn due(&self) -> Option<Monotonic> {
+        self.keeper.as_ref().and_then(Keeper::due)
+    }
+
+    /// Whether messages may be taken: not while the store has taken none for long.
+    pub(super) fn takes_more(&self) -> bool {
+        self.keeper.as_ref().is_none_or(Keeper::takes_more)
+    }
+
+    /// Whether the store takes nothing at the moment.
+    pub(super) fn is_failing(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::is_failing)
+    }
+
+    /// Makes everything durable and says what waited for it. Returns the last batch that may be acknowledged now, where
+    /// that is another one.
+    pub(super) fn sync(&mut self) -> Result<Option<u64>, DaemonError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(None) };
+        let Some(durable) = keeper.sync()? else { return Ok(None) };
+        Ok(self.said(durable))
+    }
+
+    fn said(&self, durable: Durable) -> Option<u64> {
+        let Durable { batch, entries } = durable;
+        self.send(entries);
+        batch
+    }
+
+    fn send(&self, entries: BTreeMap<String, Entry>) {
+        for entry in entries.into_values() {
+            self.outgoing.send(entry);
+        }
+    }
+}
+
+/// Does what a journal's entry tells, as it was done when it was noted.
+fn redo(
+    works: &mut Works,
+    outgoing: &Outgoing,
+    entry: JournalEntry<'_>,
+    given: &mut GivenOut,
+) -> Result<(), EngineError> {
+    match entry {
+        JournalEntry::Message(message) => {
+            let arrival = ArrivalTime::from_ms(message.arrival_ms);
+            works.take(arrival, Some(message.topic), message.payload, message.retain)
+        }
+        JournalEntry::Tick(tick) if tick.what == keeper::CLOSE => works.close_again(),
+        JournalEntry::Tick(tick) => works.tick(ArrivalTime::from_ms(tick.now_ms), outgoing, given).map(drop),
+    }
+}

@@ -1,0 +1,171 @@
+//! What the daemon does with messages and time, one after the other: the part of the driver that the same input always
+//! takes through the same states. After a crash the journal is given to it once more, and it says the same again.
+
+use std::collections::BTreeMap;
+
+use chargetally_core::census::Census;
+use chargetally_core::rollup::{Names, Publication};
+use chargetally_core::alarm::Level;
+use chargetally_core::state::State;
+use chargetally_core::time::{ArrivalTime, Bucket};
+use chargetally_core::window::{Calendar, WindowKind};
+
+use super::outgoing::Outgoing;
+use crate::batch::Message;
+use crate::dialect::{Dialect, source_of};
+use crate::engine::{Engine, EngineError, Stats};
+use crate::publish::assemble::Assembler;
+use crate::publish::outbox::Entry;
+use crate::store::{Figures, RecordRow};
+
+/// Which record of the history a row is: window, start, level, code.
+pub(super) type RecordKey = (String, i64, String, String);
+
+/// What was given out and is to be said and kept: the newest of each topic, and of each record.
+#[derive(Default)]
+pub(super) struct GivenOut {
+    pub entries: BTreeMap<String, Entry>,
+    pub records: BTreeMap<RecordKey, RecordRow>,
+}
+
+/// Engine and assembler, and how far they have come.
+pub(super) struct Works {
+    pub engine: Engine,
+    pub assembler: Assembler,
+    dialects: Vec<Dialect>,
+    /// What changed in base buckets before it was given out.
+    published: Bucket,
+    /// Windows whose summaries are kept as they were given out.
+    kept_whole: Vec<WindowKind>,
+    /// Messages whose topic belongs to no source or is no text.
+    pub foreign: u64,
+    pub messages: u64,
+}
+
+impl Works {
+    pub(super) fn new(
+        engine: Engine,
+        assembler: Assembler,
+        dialects: Vec<Dialect>,
+        published: Bucket,
+        kept_whole: Vec<WindowKind>,
+    ) -> Self {
+        Self { engine, assembler, dialects, published, kept_whole, foreign: 0, messages: 0 }
+    }
+
+    /// Takes in a message; one without a topic that is text belongs to nobody.
+    pub(super) fn take(
+        &mut self,
+        arrival: ArrivalTime,
+        topic: Option<&str>,
+        payload: &[u8],
+        retained: bool,
+    ) -> Result<(), EngineError> {
+        self.messages += 1;
+        let owned = topic.and_then(|topic| Some((topic, source_of(&self.dialects, topic)?)));
+        let Some((topic, source)) = owned else {
+            self.foreign += 1;
+            return Ok(());
+        };
+        self.engine.push(&Message { arrival, source, topic, payload, retained })
+    }
+
+    /// Time has passed: closes what is due, and where anything was closed since, gives out what changed. Returns whether it
+    /// did.
+    pub(super) fn tick(
+        &mut self,
+        now: ArrivalTime,
+        outgoing: &Outgoing,
+        given: &mut GivenOut,
+    ) -> Result<bool, EngineError> {
+        // Messages close base buckets as well, by their arrival, and some came after that.
+        if !self.engine.advance(now)? {
+            self.engine.tick(now)?;
+            if self.engine.closed() <= self.published {
+                return Ok(false);
+            }
+            self.close_again()?;
+        }
+        self.published = self.engine.closed();
+        let Self { engine, assembler, kept_whole, .. } = self;
+        engine.publish_due(now, false, |names, publication, census| {
+            let assembled = assembler.summary(names, publication, census);
+            let row = record(names, publication, census.of(publication.scope), &assembler.calendar, now);
+            if let Some((key, mut row)) = row {
+                if kept_whole.contains(&publication.window.kind) {
+                    row.summary = String::from_utf8(assembled.payload.clone()).ok();
+                }
+                given.records.insert(key, row);
+            }
+            let entry = outgoing.summary(publication.window, assembled);
+            given.entries.insert(entry.topic.clone(), entry);
+        })?;
+        Ok(true)
+    }
+
+    /// Hands over what came late for base buckets that are closed already: a checkpoint is taken right after it.
+    pub(super) fn close_again(&mut self) -> Result<(), EngineError> {
+        self.engine.close(self.engine.closed())
+    }
+
+    /// How far what changed was given out.
+    pub(super) const fn published(&self) -> Bucket {
+        self.published
+    }
+
+    /// The counters, once everything taken in is done.
+    pub(super) fn stats(&mut self) -> Result<Stats, EngineError> {
+        self.engine.stats()
+    }
+}
+
+/// What the history keeps of a publication.
+fn record(
+    names: &Names,
+    publication: &Publication<'_>,
+    census: Option<&Census>,
+    calendar: &Calendar,
+    now: ArrivalTime,
+) -> Option<(RecordKey, RecordRow)> {
+    let scope = names.scope_code(publication.scope)?;
+    let tally = publication.figures.tally;
+    let ms = |state| tally.in_state(state);
+    let events = tally.events.counts();
+    let [personal, equipment, notice] = [Level::Personal, Level::Equipment, Level::Notice];
+    let start_ms = publication.window.start.start_ms();
+    let row = RecordRow {
+        window: publication.window.kind.name().to_owned(),
+        start_s: start_ms.div_euclid(1_000),
+        level: scope.kind.to_owned(),
+        code: scope.code,
+        revision: publication.revision,
+        utc_offset_s: i32::try_from(calendar.offset_ms(start_ms) / 1_000).unwrap_or_default(),
+        published_ms: now.ms(),
+        figures: Figures {
+            connectors: census.map_or(0, |census| census.connectors),
+            import_j: tally.import_j,
+            export_j: tally.export_j,
+            charging_import_j: tally.charging_import_j,
+            rated_w: census.map_or(0, |census| census.rated_w),
+            rated_j: tally.rated_j,
+            charging_ms: ms(State::Charging),
+            discharging_ms: ms(State::Discharging),
+            occupied_ms: ms(State::Occupied),
+            reserved_ms: ms(State::Reserved),
+            available_ms: ms(State::Available),
+            faulted_ms: ms(State::Faulted),
+            unavailable_ms: ms(State::Unavailable),
+            offline_ms: ms(State::Offline),
+            unobserved_ms: ms(State::Unobserved),
+            sessions_attempted: events.sessions_attempted,
+            sessions_started: events.sessions_started,
+            sessions_completed: events.sessions_completed,
+            sessions_failed: events.sessions_failed,
+            alarms_personal: events.alarms_raised[personal as usize],
+            alarms_equipment: events.alarms_raised[equipment as usize],
+            alarms_notice: events.alarms_raised[notice as usize],
+        },
+        summary: None,
+    };
+    Some(((row.window.clone(), row.start_s, row.level.clone(), row.code.clone()), row))
+}

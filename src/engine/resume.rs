@@ -1,0 +1,119 @@
+//! Taking an engine's state out for a checkpoint, and beginning again from one. The bytes are the core's; where they are
+//! kept is somebody else's business.
+
+use std::hash::{Hash, Hasher};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
+
+use chargetally_core::observation::StationKey;
+use chargetally_core::pack::Damaged;
+use chargetally_core::rollup::station_code;
+use chargetally_core::shard::{Shard, packed_key, unpack_remainders};
+use chargetally_core::time::{ArrivalTime, Bucket};
+use rustc_hash::FxHasher;
+
+use super::worker::Job;
+use super::{Engine, EngineConfig, EngineError};
+
+/// Packed stations that wait for the store at most, for each worker.
+const PACKED_MAX: usize = 64;
+
+/// A piece of an engine's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Packed {
+    /// A station that changed: its code, and its state.
+    Station(String, Vec<u8>),
+    /// What of a worker belongs to no station.
+    Remainder(usize, Vec<u8>),
+}
+
+/// An engine that is to go on from a checkpoint: it is given its stations one by one, and then started.
+pub struct Resuming {
+    config: EngineConfig,
+    newest: ArrivalTime,
+    shards: Vec<Shard>,
+}
+
+impl Resuming {
+    /// Begins from what a checkpoint holds beside the stations: the newest arrival, and the remainders of all workers that
+    /// there were then.
+    ///
+    /// # Errors
+    /// A remainder is damaged.
+    pub fn new(config: EngineConfig, newest: ArrivalTime, remainders: &[Vec<u8>]) -> Result<Self, Damaged> {
+        let mut shards: Vec<Shard> =
+            (0..config.workers).map(|_| Shard::new(Arc::clone(&config.core), newest)).collect();
+        unpack_remainders(&mut shards, remainders)?;
+        Ok(Self { config, newest, shards })
+    }
+
+    /// Takes in a station.
+    ///
+    /// # Errors
+    /// It is damaged, or was given before.
+    pub fn station(&mut self, block: &[u8]) -> Result<(), Damaged> {
+        let worker = worker_of(packed_key(block)?, self.shards.len());
+        self.shards[worker].unpack_station(block)
+    }
+
+    /// Starts the workers. The windows of the checkpoint are still to be given to the rollup.
+    ///
+    /// # Errors
+    /// Where the system gives no threads.
+    pub fn start(self) -> io::Result<Engine> {
+        let Self { config, newest, mut shards } = self;
+        let earliest = Bucket::holding_ms(newest.ms() - config.core.grace_ms);
+        let closed = shards.iter().map(Shard::closed).max().unwrap_or(earliest);
+        let reports: Vec<_> = shards.iter_mut().map(|shard| shard.close(closed)).collect();
+        let mut engine = Engine::with_shards(config, newest, closed, shards)?;
+        for (worker, report) in reports.into_iter().enumerate() {
+            engine.rollup.absorb(worker, report);
+        }
+        Ok(engine)
+    }
+}
+
+/// The worker that owns a station.
+pub(super) fn worker_of(key: StationKey<'_>, workers: usize) -> usize {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    (hasher.finish() % workers.max(1) as u64) as usize
+}
+
+impl Engine {
+    /// Gives all state of the workers that changed since the last [`saved`](Self::saved). To be asked right after
+    /// [`close`](Self::close), with nothing taken in in between. The sink's first error ends it.
+    ///
+    /// # Errors
+    /// [`EngineError::WorkerGone`], or the sink's, as the inner result.
+    pub fn pack<E>(&mut self, mut sink: impl FnMut(Packed) -> Result<(), E>) -> Result<Result<(), E>, EngineError> {
+        let (pieces, packed) = mpsc::sync_channel(PACKED_MAX);
+        self.tell_all(|| Job::Pack { pieces: pieces.clone() })?;
+        drop(pieces);
+        let (mut outcome, mut remainders) = (Ok(()), 0);
+        for piece in packed {
+            remainders += usize::from(matches!(piece, Packed::Remainder(..)));
+            outcome = outcome.and_then(|()| sink(piece));
+        }
+        if remainders == self.handles.len() { Ok(outcome) } else { Err(EngineError::WorkerGone) }
+    }
+
+    /// What was packed last is safe: the workers and the rollup forget that it had changed.
+    ///
+    /// # Errors
+    /// [`EngineError::WorkerGone`].
+    pub fn saved(&mut self) -> Result<(), EngineError> {
+        self.rollup.clear_changed();
+        self.tell_all(|| Job::Saved)
+    }
+}
+
+/// What a worker does when it is told to pack. Where nobody listens any more, packing goes on for nothing, which is
+/// rare and does no harm.
+pub(super) fn pack(index: usize, shard: &Shard, pieces: &SyncSender<Packed>) {
+    shard.pack_stations(&shard.dirty_stations(), |key, block| {
+        let _gone = pieces.send(Packed::Station(station_code(key.operator, key.station), block.to_vec()));
+    });
+    let _gone = pieces.send(Packed::Remainder(index, shard.pack_remainder()));
+}
