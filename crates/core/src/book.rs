@@ -73,6 +73,11 @@ impl Book {
         }
     }
 
+    /// Takes back, as it stood, what [`succession`](Self::succession) told of a slot; no booking moves.
+    pub fn restore_succession(&mut self, slot: SlotIndex, before: SlotIndex, from: Bucket) {
+        self.successions.insert(slot, (from, before));
+    }
+
     /// What [`succeed`](Self::succeed) said of a slot last.
     #[must_use]
     pub fn succession(&self, slot: SlotIndex) -> Option<(Bucket, SlotIndex)> {

@@ -18,7 +18,7 @@ use crate::tally::{Merge, Tally};
 use crate::time::Bucket;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The form of a station's block.
 const STATION_VERSION: u8 = 1;
@@ -195,7 +195,7 @@ impl Shard {
 
     fn pack_into(&self, station: StationIndex, latest: Option<Bucket>, out: &mut Vec<u8>) {
         let entry = self.station(station.0);
-        let slots: Vec<SlotIndex> = entry.slots.iter().copied().filter(|&slot| self.matters(slot, station)).collect();
+        let slots = self.slots_that_matter(station);
         let place = |slot: SlotIndex| slots.binary_search(&slot).unwrap_or(usize::MAX) as u32;
         out.push(STATION_VERSION);
         write_text(&self.operators[entry.operator as usize], out);
@@ -207,7 +207,7 @@ impl Shard {
         (slots.len() as u64).pack(out);
         for &slot in &slots {
             pack_slot(&self.slots[slot.0 as usize], out);
-            let succession = self.book.succession(slot).filter(|(_, before)| slots.contains(before));
+            let succession = self.book.succession(slot);
             succession.map(|(from, before)| (from, place(before))).pack(out);
             let booked: Vec<(Bucket, &Tally)> = self.booked(slot, latest).collect();
             (booked.len() as u64).pack(out);
@@ -228,6 +228,19 @@ impl Shard {
             pack_connector(connector, place(connector.slot), out);
         }
         self.alarms.pack_station(station, &entry.all, out);
+    }
+
+    /// The slots of a station that matter, and those that stand before them: a chain that lost a link would lead what
+    /// comes late elsewhere after a restart.
+    fn slots_that_matter(&self, station: StationIndex) -> Vec<SlotIndex> {
+        let known = self.station(station.0).slots.iter().copied();
+        let mut kept: BTreeSet<SlotIndex> = known.filter(|&slot| self.matters(slot, station)).collect();
+        let mut open: Vec<SlotIndex> = kept.iter().copied().collect();
+        while let Some(slot) = open.pop() {
+            let before = self.book.succession(slot).map(|(_, before)| before);
+            open.extend(before.filter(|&before| kept.insert(before)));
+        }
+        kept.into_iter().collect()
     }
 
     /// Whether anything can be or is booked under a slot. One that was claimed, and whose connector moved on, is
@@ -273,7 +286,7 @@ impl Shard {
             numbers.push(slot);
         }
         for (slot, from, before) in successions {
-            self.book.succeed(slot, numbers[before as usize], from);
+            self.book.restore_succession(slot, numbers[before as usize], from);
         }
         let entry = &mut self.stations[index as usize];
         entry.master = master;
