@@ -73,6 +73,7 @@ impl Driver {
 
     /// Works until the stop is asked for, or something makes going on impossible.
     pub(super) async fn run(&mut self, stop: &Stop) -> Result<(), DaemonError> {
+        self.listen(false)?;
         let mut tick = tokio::time::interval(Duration::from_millis(self.surroundings.tick_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut egress_state = self.egress.as_ref().map(|egress| egress.state.clone());
@@ -211,6 +212,7 @@ impl Driver {
             }
             IngestEvent::Connected { version, session_present, limits } => {
                 told_connected(version, session_present, limits);
+                self.listen(true)?;
             }
             IngestEvent::Subscribed(filters) => {
                 info!(filters = filters.len(), "subscribed");
@@ -224,12 +226,18 @@ impl Driver {
             }
             IngestEvent::Disconnected { why, retry_in_ms } => {
                 self.subscribed = false;
+                self.listen(false)?;
                 warn!(%why, retry_in_ms, "the subscribing connection is down");
             }
             IngestEvent::Stopped(Some(why)) => return Err(DaemonError::Connection(why)),
             IngestEvent::Stopped(None) => {}
         }
         Ok(())
+    }
+
+    fn listen(&mut self, hears: bool) -> Result<(), DaemonError> {
+        let now = self.now();
+        self.house.as_mut().map_or(Ok(()), |house| house.listen(now, hears))
     }
 
     fn egress_changed(&mut self, state: Option<EgressState>) -> Result<(), DaemonError> {

@@ -71,6 +71,14 @@ impl House {
         Ok(closed)
     }
 
+    /// Messages are heard from now on, or they are not.
+    pub(super) fn listen(&mut self, now: ArrivalTime, hears: bool) -> Result<(), DaemonError> {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_step(now, if hears { keeper::HEARING } else { keeper::DEAF })?;
+        }
+        Ok(self.works.engine.listen(hears.then_some(now))?)
+    }
+
     /// What is done now and then, after a tick: a checkpoint when the broker has everything that was said, and a step of
     /// pruning. Returns the last batch that may be acknowledged now, where that is another one.
     pub(super) fn tidy(&mut self, now: ArrivalTime) -> Result<Option<u64>, DaemonError> {
@@ -146,7 +154,14 @@ fn redo(
             let arrival = ArrivalTime::from_ms(message.arrival_ms);
             works.take(arrival, Some(message.topic), message.payload, message.retain)
         }
-        JournalEntry::Tick(tick) if tick.what == keeper::CLOSE => works.close_again(),
-        JournalEntry::Tick(tick) => works.tick(ArrivalTime::from_ms(tick.now_ms), outgoing, given).map(drop),
+        JournalEntry::Tick(tick) => {
+            let now = ArrivalTime::from_ms(tick.now_ms);
+            match tick.what {
+                keeper::CLOSE => works.close_again(),
+                keeper::HEARING => works.engine.listen(Some(now)),
+                keeper::DEAF => works.engine.listen(None),
+                _ => works.tick(now, outgoing, given).map(drop),
+            }
+        }
     }
 }

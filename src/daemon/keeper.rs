@@ -23,6 +23,10 @@ use crate::store::{JournalEntry, Limits, Message, Place, Reader, RecordRow, Reco
 pub(super) const TICK: u32 = 0;
 /// What came late was handed over, for a checkpoint.
 pub(super) const CLOSE: u32 = 1;
+/// Messages are heard from now on.
+pub(super) const HEARING: u32 = 2;
+/// Messages are not heard from now on.
+pub(super) const DEAF: u32 = 3;
 
 /// Entries that are made durable at once where nothing more is waiting, so that a broker that lets few messages stand
 /// unacknowledged does not wait for us.
@@ -381,8 +385,7 @@ impl Keeper {
         for record in self.records.values() {
             checkpoint.record(record)?;
         }
-        let standing: Vec<(u8, Bucket)> =
-            rollup.standing().map(|window| (window.kind as u8, window.start)).collect();
+        let standing: Vec<(u8, Bucket)> = rollup.standing().map(|window| (window.kind as u8, window.start)).collect();
         checkpoint.meta(META_STANDING, Some(&packed(&standing)))?;
         let whole = Whole { first: self.first, newest: engine.newest(), published, remainders };
         checkpoint.meta(META_DAEMON, Some(&packed(&whole)))?;

@@ -317,6 +317,15 @@ impl Engine {
         Ok(())
     }
 
+    /// From when on messages are heard, or that they are not: a station is silent only where somebody listens.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn listen(&mut self, since: Option<ArrivalTime>) -> Result<(), EngineError> {
+        self.flush()?;
+        self.tell_all(|| Job::Listen(since))
+    }
+
     /// Has all alarms that stand given out once more, as notices.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub(super) enum Job {
     Count { window: Window, with_snapshot: bool, reply: SyncSender<(usize, Count)> },
     /// Find what has come to pass without any message.
     Tick(ArrivalTime),
+    /// From when on messages are heard, or that they are not.
+    Listen(Option<ArrivalTime>),
     /// Give out all alarms that stand once more.
     RepeatAlarms,
     /// Pack what changed, piece by piece.
@@ -126,6 +128,7 @@ impl Worker {
                     self.shard.tick(now);
                     self.give_alarms();
                 }
+                Job::Listen(since) => self.shard.listen(since),
                 Job::RepeatAlarms => {
                     let standing = self.shard.open_alarms();
                     self.give(standing);

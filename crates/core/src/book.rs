@@ -134,6 +134,14 @@ impl Book {
         }
     }
 
+    /// What is booked under a slot in base buckets from `since` on belongs to another.
+    pub fn rename_from(&mut self, since: Bucket, from: SlotIndex, to: SlotIndex) {
+        let moved: Vec<_> = self.tallies.extract_if(|&(bucket, slot), _| slot == from && bucket >= since).collect();
+        for ((bucket, _), tally) in moved {
+            self.tallies.entry((bucket, to)).or_default().merge(&tally);
+        }
+    }
+
     /// Books time in a state over `[from, to)`; `sign` -1 takes it back. `run_since_ms` is when the state began
     /// without interruption: what overstay is counted from.
     pub fn state(&mut self, slot: SlotIndex, state: State, from_ms: i64, to_ms: i64, run_since_ms: i64, sign: i64) {

@@ -120,6 +120,8 @@ pub struct Shard {
     alarm_events: Vec<AlarmEvent>,
     /// Charging connectors by when they fall silent unless something is heard, ms; each at most once.
     silence_due: BinaryHeap<Reverse<(i64, u32)>>,
+    /// From when on silence may be judged, ms: while nobody listens, nobody is silent.
+    silence_from_ms: i64,
     lapse_checked: Bucket,
     /// Changes that only move what was handed over from one slot to another.
     moves: Vec<Change>,
@@ -152,6 +154,7 @@ impl Shard {
             alarms,
             alarm_events: Vec::new(),
             silence_due: BinaryHeap::new(),
+            silence_from_ms: i64::MIN,
             lapse_checked: closed,
             moves: Vec::new(),
             reported: close::Reported::default(),

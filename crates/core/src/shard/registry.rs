@@ -330,16 +330,17 @@ impl Shard {
         self.reported.stations_changed.push(station);
         self.dirty.mark(StationIndex(station));
         for gone in self.decommission(station, source, at, Some(&equipment)) {
-            if let Some(spec) = self.connectors[gone as usize].spec {
-                let slot = self.slot(Some(gone), self.attribution(station, Some(&spec)));
-                self.move_connector(gone, slot);
-            }
+            // What it was stays as it was last named; where it was is where its station is.
+            let county = self.attribution(station, None).county;
+            let named = self.slots[self.connectors[gone as usize].slot.0 as usize].attribution;
+            let slot = self.slot(Some(gone), Attribution { county, ..named });
+            self.move_connector(gone, slot, first);
         }
         let mut verdict = Verdict::Accepted;
         for cabinet in &equipment {
             for connector in &cabinet.connectors {
                 let spec = Spec::of(connector, cabinet);
-                if let Err(limit) = self.name(arrival, source, station, &connector.id, spec, at) {
+                if let Err(limit) = self.name(arrival, source, station, &connector.id, spec, (at, first)) {
                     verdict = Verdict::Limit(limit);
                 }
             }
@@ -399,7 +400,7 @@ impl Shard {
         station: u32,
         id: &str,
         spec: Spec,
-        at: EventTime,
+        (at, first): (EventTime, bool),
     ) -> Result<(), Limit> {
         let known =
             self.station(station).find(id).filter(|&index| !self.connectors[index as usize].timeline.has_ended());
@@ -409,7 +410,7 @@ impl Shard {
         };
         let slot = self.slot(Some(index), self.attribution(station, Some(&spec)));
         self.connectors[index as usize].spec = Some(spec);
-        self.move_connector(index, slot);
+        self.move_connector(index, slot, first);
         let (timeline, mut desk) = self.desk(index, source);
         timeline.register(arrival.ms(), &mut desk);
         timeline.rate(spec.rated_w, at.ms(), &mut desk);
@@ -432,7 +433,7 @@ impl Shard {
             if connector.spec.is_none() && stale {
                 let slot = self.push_slot(SlotEntry { attribution, claimable: true });
                 if first {
-                    self.move_connector(index, slot);
+                    self.move_connector(index, slot, first);
                 } else {
                     let old = std::mem::replace(&mut self.connectors[index as usize].slot, slot);
                     self.book.succeed(slot, old, self.closed);
@@ -441,10 +442,17 @@ impl Shard {
         }
     }
 
-    fn move_connector(&mut self, index: u32, slot: SlotIndex) {
+    /// A connector counts under another slot. A first registration says where all its past belongs; a later one says
+    /// what a connector was that is named for the first time, but not where: that is where its station was.
+    fn move_connector(&mut self, index: u32, slot: SlotIndex, first: bool) {
         let old = std::mem::replace(&mut self.connectors[index as usize].slot, slot);
-        if old != slot {
+        if old == slot {
+            return;
+        }
+        if first || !self.slots[old.0 as usize].claimable {
             self.claim(old, slot);
+        } else {
+            self.claim_in_place(index, old, slot);
         }
     }
 
@@ -452,10 +460,37 @@ impl Shard {
     /// is taken back there and booked here. One that is claimed for good gives up only what is still open: a change
     /// counts from the first open base bucket on.
     fn claim(&mut self, from: SlotIndex, to: SlotIndex) {
-        if !self.slots[from.0 as usize].claimable {
+        if self.slots[from.0 as usize].claimable {
+            self.take_over(from, to);
+        } else {
             self.book.succeed(to, from, self.closed);
-            return;
         }
+    }
+
+    /// A connector's claimable slots, the present one and those before it, become slots of its own kind in the region
+    /// that each of them had; from the first open base bucket on it counts under `to`.
+    fn claim_in_place(&mut self, index: u32, from: SlotIndex, to: SlotIndex) {
+        self.book.rename_from(self.closed, from, to);
+        let (mut later, mut since, mut slot) = (to, self.closed, from);
+        loop {
+            let county = self.slots[slot.0 as usize].attribution.county;
+            let kind = self.slots[to.0 as usize].attribution;
+            let own = self.slot(Some(index), Attribution { county, ..kind });
+            self.take_over(slot, own);
+            if own != later {
+                self.book.restore_succession(later, own, since);
+            }
+            match self.book.succession(slot) {
+                Some((began, before)) if self.slots[before.0 as usize].claimable && began < since => {
+                    (later, since, slot) = (own, began, before);
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// Moves everything that a claimable slot has booked and handed over to another.
+    fn take_over(&mut self, from: SlotIndex, to: SlotIndex) {
         self.book.rename(from, to);
         let Some(handed_over) = self.unclaimed.remove(&from) else { return };
         self.unclaimed_len -= handed_over.len();
@@ -466,8 +501,12 @@ impl Shard {
             self.moves.push(Change { bucket, slot: to, tally: tally.clone() });
         }
         if self.slots[to.0 as usize].claimable {
-            self.unclaimed_len += handed_over.len();
-            self.unclaimed.entry(to).or_default().extend(handed_over);
+            let kept = self.unclaimed.entry(to).or_default();
+            let before = kept.len();
+            for (bucket, tally) in handed_over {
+                kept.entry(bucket).or_default().merge(&tally);
+            }
+            self.unclaimed_len += kept.len() - before;
         }
     }
 

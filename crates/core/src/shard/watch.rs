@@ -98,9 +98,28 @@ impl Shard {
         self.alarms.refused()
     }
 
+    /// From when on messages are heard, or that they are not: a station is silent only where somebody listens. What was
+    /// sent while nobody did gets the longest hold to arrive before silence is judged again. A new shard listens.
+    pub fn listen(&mut self, since: Option<ArrivalTime>) {
+        let hold_ms = self.config.sources.iter().map(|source| source.hold_ms).max().unwrap_or(0);
+        self.silence_from_ms = since.map_or(i64::MAX, |since| since.ms().saturating_add(hold_ms));
+    }
+
     /// Finds what has come to pass by `now` without any message: connectors silent while they charge, and alarms that
     /// had no news for too long.
     pub fn tick(&mut self, now: ArrivalTime) {
+        if now.ms() >= self.silence_from_ms {
+            self.judge_silence(now);
+        }
+        let horizon = EventTime::from_ms(now.ms() - self.config.late_limit_ms);
+        if horizon.bucket() > self.lapse_checked {
+            self.lapse_checked = horizon.bucket();
+            let (alarms, mut desk) = alarms_and_desk!(self);
+            alarms.lapse(horizon, &mut desk);
+        }
+    }
+
+    fn judge_silence(&mut self, now: ArrivalTime) {
         while let Some(&Reverse((due_ms, index))) = self.silence_due.peek() {
             if due_ms > now.ms() {
                 break;
@@ -121,12 +140,6 @@ impl Shard {
             self.dirty.mark(station);
             let (alarms, mut desk) = alarms_and_desk!(self);
             alarms.communication_lost(station, Some(index), EventTime::from_ms(held_until_ms), &mut desk);
-        }
-        let horizon = EventTime::from_ms(now.ms() - self.config.late_limit_ms);
-        if horizon.bucket() > self.lapse_checked {
-            self.lapse_checked = horizon.bucket();
-            let (alarms, mut desk) = alarms_and_desk!(self);
-            alarms.lapse(horizon, &mut desk);
         }
     }
 
