@@ -8,6 +8,8 @@ use std::fmt;
 
 use chargetally_core::config::SourceIndex;
 use chargetally_core::observation::{Observation, StationKey};
+use chargetally_core::pack::Damaged;
+use chargetally_core::time::ArrivalTime;
 
 use crate::topic::ID_BYTES_MAX;
 
@@ -21,7 +23,8 @@ pub enum Dialect {
 impl Dialect {
     /// Gives everything that one message says to `sink`, in the message's order; or nothing at all, and why.
     ///
-    /// `retained` is whether the broker replayed the message from its retained store.
+    /// `arrival` stands in where the payload carries no time; `retained` is whether the broker replayed the message
+    /// from its retained store.
     ///
     /// # Errors
     /// [`Reject`] where the message cannot be read whole; it is to be counted, and is no reason to stop.
@@ -29,12 +32,31 @@ impl Dialect {
         &mut self,
         topic: &str,
         payload: &[u8],
+        _arrival: ArrivalTime,
         retained: bool,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
         match self {
             Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
+        }
+    }
+
+    /// Gives what is remembered of every station whose memory changed since this was last asked, packed. A dialect
+    /// without memory has nothing to give; empty bytes say that the station is forgotten.
+    pub fn changed_memory(&mut self, _sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+        match self {
+            Self::Native(_) => {}
+        }
+    }
+
+    /// Takes back what [`Self::changed_memory`] gave of one station.
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are none that it gives; nothing is taken then.
+    pub fn restore_memory(&mut self, _key: StationKey<'_>, _packed: &[u8]) -> Result<(), Damaged> {
+        match self {
+            Self::Native(_) => Ok(()),
         }
     }
 

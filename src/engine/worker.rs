@@ -157,6 +157,7 @@ impl Worker {
         let decoded = self.dialects[usize::from(source.0)].decode(
             topic,
             payload,
+            arrival,
             retained,
             &self.limits,
             &mut |key: StationKey<'_>, observation: Observation<'_>| {
