@@ -15,6 +15,7 @@ use chargetally_core::window::{Calendar, CivilDay, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
@@ -276,8 +277,20 @@ fn shard_limits(settings: &Settings, workers: usize) -> config::Limits {
 }
 
 fn dialect(source: &settings::Source) -> Dialect {
+    if let Some(spec) = &source.mapping {
+        return Dialect::Mapping(Mapping::new(Arc::clone(spec)));
+    }
     match source.dialect {
-        DialectName::Native => Dialect::Native(Native::new(source.root.clone())),
+        // The settings give every dialect that is a mapping its mapping.
+        DialectName::Native
+        | DialectName::Mapping
+        | DialectName::Evcc
+        | DialectName::Openwb
+        | DialectName::GoE
+        | DialectName::Openevse
+        | DialectName::Smartevse
+        | DialectName::Warp
+        | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
     }
 }
 

@@ -1,7 +1,9 @@
 //! From messages to observations: one file per payload dialect. A dialect yields what a whole message says, or a
 //! [`Reject`] and nothing at all. It must never panic, do IO, read a clock, or know of the aggregator.
 
+pub mod describe;
 pub(crate) mod json;
+pub mod mapping;
 pub mod native;
 
 use std::fmt;
@@ -18,6 +20,8 @@ use crate::topic::ID_BYTES_MAX;
 pub enum Dialect {
     /// The project's own topics and JSON.
     Native(native::Native),
+    /// What a mapping describes.
+    Mapping(mapping::Mapping),
 }
 
 impl Dialect {
@@ -32,21 +36,23 @@ impl Dialect {
         &mut self,
         topic: &str,
         payload: &[u8],
-        _arrival: ArrivalTime,
+        arrival: ArrivalTime,
         retained: bool,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
         match self {
             Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
+            Self::Mapping(mapping) => mapping.decode(topic, payload, arrival, retained, limits, sink),
         }
     }
 
     /// Gives what is remembered of every station whose memory changed since this was last asked, packed. A dialect
     /// without memory has nothing to give; empty bytes say that the station is forgotten.
-    pub fn changed_memory(&mut self, _sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
         match self {
             Self::Native(_) => {}
+            Self::Mapping(mapping) => mapping.changed_memory(sink),
         }
     }
 
@@ -54,9 +60,10 @@ impl Dialect {
     ///
     /// # Errors
     /// [`Damaged`] where the bytes are none that it gives; nothing is taken then.
-    pub fn restore_memory(&mut self, _key: StationKey<'_>, _packed: &[u8]) -> Result<(), Damaged> {
+    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
         match self {
             Self::Native(_) => Ok(()),
+            Self::Mapping(mapping) => mapping.restore_memory(key, packed),
         }
     }
 
@@ -65,17 +72,19 @@ impl Dialect {
     pub fn owns(&self, topic: &str) -> bool {
         match self {
             Self::Native(native) => native.root().holds(topic),
+            Self::Mapping(mapping) => mapping.owns(topic),
         }
     }
 
-    /// The station that a topic names, where it names one: what the message is spread over workers by.
+    /// The station that a topic names, or its source where the topic does not: what the message is spread over workers by.
     #[must_use]
-    pub fn station_of<'a>(&self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
+    pub fn station_of<'a>(&'a self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
         match self {
             Self::Native(native) => {
                 let topic = native.root().parse_in(topic, limits.id_bytes_max).ok()?;
                 Some(StationKey { operator: topic.operator, station: topic.station })
             }
+            Self::Mapping(mapping) => mapping.station_of(topic, limits),
         }
     }
 
@@ -85,6 +94,8 @@ impl Dialect {
     pub fn filters(&self, provinces: &[u8], share: Option<&str>) -> Vec<String> {
         match self {
             Self::Native(native) => native.root().in_filters(provinces, share),
+            // Most of these topics are retained, and a broker sends no retained message to a shared subscription.
+            Self::Mapping(mapping) => mapping.filters(),
         }
     }
 }
@@ -224,6 +235,8 @@ reasons! {
     DuplicateId "duplicate_id",
     /// The station has more equipment or connectors than the limit.
     TooManyParts "too_many_parts",
+    /// There are more stations than the dialect can remember.
+    TooManyStations "too_many_stations",
 }
 
 impl fmt::Display for Reason {

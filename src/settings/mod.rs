@@ -7,6 +7,7 @@
 //! opens the files that the settings name, except in [`Settings::check_files`].
 
 mod alarms;
+mod mapping;
 mod meant;
 mod policy;
 mod reader;
@@ -131,11 +132,11 @@ impl Settings {
             if self.sources[..index].iter().any(|other| other.name == source.name) {
                 refuse("name", format!("{:?} is the name of another source already", source.name));
             }
-            if let Some(other) = self.sources[..index].iter().find(|other| other.root.overlaps(&source.root)) {
+            if let Some(other) = self.sources[..index].iter().find(|other| other.overlaps(source)) {
                 let what = format!("overlaps the root of source {:?}: messages would count twice", other.name);
                 refuse("root", what);
             }
-            if source.root.overlaps(&self.publish.root) {
+            if source.may_read(&self.publish.root) {
                 refuse("root", "overlaps publish.root: the daemon would read what it writes".to_owned());
             }
         }
