@@ -276,7 +276,9 @@ fn shard_limits(settings: &Settings, workers: usize) -> config::Limits {
     }
 }
 
-fn dialect(source: &settings::Source) -> Dialect {
+/// How the messages of a source are decoded.
+#[must_use]
+pub fn dialect(source: &settings::Source) -> Dialect {
     if let Some(spec) = &source.mapping {
         return Dialect::Mapping(Mapping::new(Arc::clone(spec)));
     }

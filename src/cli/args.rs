@@ -274,6 +274,33 @@ pub enum ReportFormat {
     Json,
 }
 
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally explain --config site.toml --topic evcc/loadpoints/1/chargePower --payload 7360.5
+  chargetally explain --topic ev/v1/53/op/st/status --payload offline --retained
+
+Several --topic, each with its --payload, are taken one after the other, as values live on.
+Exit code 65 where a message is refused or no source reads its topic.")]
+pub struct Explain {
+    /// The topic of a message.
+    #[arg(long, value_name = "TOPIC", required = true)]
+    pub topic: Vec<String>,
+    /// Its payload, as text.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub payload: Vec<String>,
+    /// A file with its payload, for one that is no text; only with a single --topic.
+    #[arg(long, value_name = "FILE", conflicts_with = "payload")]
+    pub payload_file: Option<PathBuf>,
+    /// Take the messages for some that the broker replayed from its retained store.
+    #[arg(long)]
+    pub retained: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -8,6 +8,7 @@ mod check;
 mod connect;
 #[cfg(feature = "demo-broker")]
 pub mod demo;
+mod explain;
 mod generate;
 pub mod indicators;
 mod output;
@@ -64,6 +65,8 @@ pub enum Command {
     Report(args::Report),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
+    /// Show what a message decodes to, or why it is refused.
+    Explain(args::Explain),
     /// List every indicator: its name, unit, formula and source.
     Indicators(indicators::Indicators),
     /// Print the completions of a shell.
@@ -84,6 +87,7 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Check(args) => check::run(&args),
+            Self::Explain(args) => explain::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
             Self::Man(args) => generate::man(&args.directory),

@@ -122,6 +122,15 @@ fn read(values: Map<String, Value>, problems: Vec<Problem>) -> Result<Loaded, Se
     if problems.is_empty() { Ok(Loaded { settings, entries }) } else { Err(SettingsError { problems }) }
 }
 
+/// The source of this dialect as it stands where the settings say no more; `None` for one that needs more.
+#[must_use]
+pub fn usual_source(dialect: DialectName) -> Option<Source> {
+    let table = Map::from([("dialect".to_owned(), Value::new(None, config::ValueKind::from(dialect.name())))]);
+    let sources = Value::new(None, config::ValueKind::Array(vec![Value::new(None, config::ValueKind::Table(table))]));
+    let loaded = read(Map::from([("source".to_owned(), sources)]), Vec::new()).ok()?;
+    loaded.settings.sources.into_iter().next()
+}
+
 impl Settings {
     /// What concerns more than one table.
     fn check_together(&self, reader: &mut Reader) {

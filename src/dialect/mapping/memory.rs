@@ -57,11 +57,12 @@ struct Told {
 }
 
 impl ConnectorMemory {
-    /// Takes a reading, or that there is none any more.
-    pub fn set_quantity(&mut self, place: usize, value: Option<i64>) {
+    /// Takes a reading, or that there is none any more. A register that is not dated was read at some time before: told
+    /// now, all energy since then would seem to have flowed at once.
+    pub fn set_quantity(&mut self, place: usize, value: Option<i64>, is_dated: bool) {
         self.quantities[place] = value;
         if place == IMPORT || place == EXPORT {
-            self.is_fresh[place - IMPORT] = value.is_some();
+            self.is_fresh[place - IMPORT] = value.is_some() && is_dated;
         }
     }
 

@@ -72,6 +72,14 @@ impl Mapping {
         self.spec.find(topic).is_some()
     }
 
+    /// The fields that it reads of a topic: where each stands, empty for all of the payload, and what it says.
+    pub fn fields_of(&self, topic: &str) -> Vec<(String, &'static str)> {
+        let found = self.spec.find(topic);
+        let fields = found.iter().flat_map(|(form, _)| &form.fields);
+        let place = |field: &spec::Field| field.pointer.as_ref().map(ToString::to_string).unwrap_or_default();
+        fields.map(|field| (place(field), field.target.name())).collect()
+    }
+
     /// The station that a topic names, or that the mapping names for it.
     #[must_use]
     pub fn station_of<'a>(&'a self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
@@ -134,7 +142,7 @@ impl Mapping {
             let memory = self.connector(whom, limits)?;
             let is_newest = when.stated.is_none_or(|at| memory.advance(at.ms()));
             let memory = if is_newest { memory } else { &mut stray };
-            said.iter().for_each(|said| remember(memory, said));
+            said.iter().for_each(|said| remember(memory, said, when.is_dated));
             if when.is_dated {
                 if let Some(sample) = memory.sample(when.at_ms, tells_status) {
                     sink(whom.key, Observation::Sample { connector: whom.connector, sample });
@@ -292,9 +300,9 @@ const fn is_of_connector(said: &Said<'_>) -> bool {
     matches!(said, Said::Quantity(..) | Said::Status(_) | Said::Flag(..) | Said::Alarm(..) | Said::Session(_))
 }
 
-fn remember(memory: &mut ConnectorMemory, said: &Said<'_>) {
+fn remember(memory: &mut ConnectorMemory, said: &Said<'_>, is_dated: bool) {
     match said {
-        Said::Quantity(place, value) => memory.set_quantity(*place, *value),
+        Said::Quantity(place, value) => memory.set_quantity(*place, *value, is_dated),
         Said::Status(status) => memory.set_status(*status),
         Said::Flag(flag, value) => memory.set_flag(*flag, *value),
         Said::Alarm(class, code) => memory.set_alarm(*class, code),

@@ -58,6 +58,14 @@ impl Pointer {
         if depth(text) > limits.depth_max {
             return Err(Reject::whole(Reason::TooDeep));
         }
+        if !text.starts_with(['{', '[']) {
+            let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+            return match text {
+                "null" => Ok(Some(Scalar::Absent)),
+                _ if is_json => Err(Reject::whole(Reason::WrongType)),
+                _ => Err(Reject::whole(Reason::NotJson)),
+            };
+        }
         for step in &self.steps {
             let mut reader = serde_json::Deserializer::from_str(text);
             let found = Step(step).deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
@@ -202,11 +210,14 @@ mod tests {
 
     #[test]
     fn what_a_pointer_does_not_find_is_not_null() {
-        for text in ["{}", "[]", r#"{"a":null}"#, "5", r#""a""#, "null", r#"{"a":{}}"#] {
+        for text in ["{}", "[]", r#"{"a":null}"#, r#"{"a":{}}"#] {
             assert_eq!(find("/a/b", text), Ok(None), "{text}");
         }
         assert_eq!(find("/a", r#"{"a":null}"#), Ok(Some(Scalar::Absent)));
         assert_eq!(find("/a", r#"{"a":[1]}"#), Ok(Some(Scalar::Composite)));
+        assert_eq!(find("/a", "null"), Ok(Some(Scalar::Absent)));
+        assert_eq!(find("/a", "5"), Err(Reject::whole(Reason::WrongType)));
+        assert_eq!(find("/a", "five"), Err(Reject::whole(Reason::NotJson)));
         assert_eq!(find("/a", r#"{"a":1"#), Err(Reject::whole(Reason::NotJson)));
         assert_eq!(find("/a", r#"{"a":1} x"#), Err(Reject::whole(Reason::NotJson)));
         assert_eq!(find("/a", &"[".repeat(100_000)), Err(Reject::whole(Reason::TooDeep)));

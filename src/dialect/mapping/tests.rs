@@ -261,6 +261,9 @@ fn an_old_reading_of_a_register_is_not_told_again() {
     let mut dialect = dialect("dialect = 'evcc'");
     let first = told(&mut dialect, "+0 evcc/loadpoints/1/connected true\n+0 evcc/loadpoints/1/chargeTotalImport 5");
     assert_eq!(first.matches("import_kwh=5").count(), 1, "{first}");
+    let replayed =
+        told(&mut dialect, "+0 r evcc/loadpoints/1/chargeTotalImport 6\n+9000 evcc/loadpoints/1/chargePower 1");
+    assert!(!replayed.contains("import_kwh"), "{replayed}");
     assert!(!told(&mut dialect, "+9000 evcc/loadpoints/1/chargePower 7000").contains("import_kwh"));
 }
 
