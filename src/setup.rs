@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 
 use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
+use crate::dialect::sparkplug::Sparkplug;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
 use crate::ingest::IngestSettings;
@@ -293,6 +294,7 @@ pub fn dialect(source: &settings::Source) -> Dialect {
         | DialectName::Smartevse
         | DialectName::Warp
         | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
+        DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone())),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod describe;
 pub(crate) mod json;
 pub mod mapping;
 pub mod native;
+pub mod sparkplug;
 
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub enum Dialect {
     Native(native::Native),
     /// What a mapping describes.
     Mapping(mapping::Mapping),
+    /// Sparkplug B.
+    Sparkplug(sparkplug::Sparkplug),
 }
 
 impl Dialect {
@@ -44,6 +47,7 @@ impl Dialect {
         match self {
             Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
             Self::Mapping(mapping) => mapping.decode(topic, payload, arrival, retained, limits, sink),
+            Self::Sparkplug(sparkplug) => sparkplug.decode(topic, payload, arrival, retained, limits, sink),
         }
     }
 
@@ -53,6 +57,16 @@ impl Dialect {
         match self {
             Self::Native(_) => {}
             Self::Mapping(mapping) => mapping.changed_memory(sink),
+            Self::Sparkplug(sparkplug) => sparkplug.changed_memory(sink),
+        }
+    }
+
+    /// Gives the messages that the dialect wants sent to stations, each with its topic: requests to say anew what its
+    /// memory lacks. Who decodes without publishing may drop them; they are made again when they are needed.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        match self {
+            Self::Native(_) | Self::Mapping(_) => Vec::new(),
+            Self::Sparkplug(sparkplug) => sparkplug.take_requests(),
         }
     }
 
@@ -64,6 +78,7 @@ impl Dialect {
         match self {
             Self::Native(_) => Ok(()),
             Self::Mapping(mapping) => mapping.restore_memory(key, packed),
+            Self::Sparkplug(sparkplug) => sparkplug.restore_memory(key, packed),
         }
     }
 
@@ -73,6 +88,7 @@ impl Dialect {
         match self {
             Self::Native(native) => native.root().holds(topic),
             Self::Mapping(mapping) => mapping.owns(topic),
+            Self::Sparkplug(sparkplug) => sparkplug.owns(topic),
         }
     }
 
@@ -85,6 +101,7 @@ impl Dialect {
                 Some(StationKey { operator: topic.operator, station: topic.station })
             }
             Self::Mapping(mapping) => mapping.station_of(topic, limits),
+            Self::Sparkplug(sparkplug) => sparkplug.station_of(topic, limits),
         }
     }
 
@@ -96,8 +113,19 @@ impl Dialect {
             Self::Native(native) => native.root().in_filters(provinces, share),
             // Most of these topics are retained, and a broker sends no retained message to a shared subscription.
             Self::Mapping(mapping) => mapping.filters(),
+            // Nothing of it is retained, but a birth has to reach the same worker as the data after it.
+            Self::Sparkplug(sparkplug) => sparkplug.filters(),
         }
     }
+}
+
+/// A message that a dialect wants sent to a station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub topic: String,
+    /// What; not to be retained.
+    pub payload: Vec<u8>,
 }
 
 /// The source whose topics a topic belongs to: the first whose dialect owns it.
@@ -237,6 +265,10 @@ reasons! {
     TooManyParts "too_many_parts",
     /// There are more stations than the dialect can remember.
     TooManyStations "too_many_stations",
+    /// The payload is no Protocol Buffers message of the dialect.
+    NotProtobuf "not_protobuf",
+    /// A metric is named by an alias that no birth certificate gave.
+    UnknownAlias "unknown_alias",
 }
 
 impl fmt::Display for Reason {

@@ -11,7 +11,8 @@ use super::reader::{Reader, Section};
 use super::written;
 use crate::dialect::mapping::scalar::Pointer;
 use crate::dialect::mapping::spec::{
-    FIELDS_MAX, Field, Flag, Spec, Table, Target, TimeForm, Topic, VALUES_MAX, conversion, quantity, quantity_names,
+    FIELDS_MAX, Field, Flag, STATUSES, Spec, Table, Target, TimeForm, Topic, VALUES_MAX, conversion, quantity,
+    quantity_names,
 };
 use crate::dialect::mapping::template::{self, Part, Template};
 use crate::dialect::native::status_from_name;
@@ -239,28 +240,6 @@ const FLAGS: &[(&str, &str)] = &[
     ("off", "false"),
     ("yes", "true"),
     ("no", "false"),
-];
-
-/// The words of the wire and of OCPP.
-const STATUSES: &[(&str, &str)] = &[
-    ("available", "available"),
-    ("occupied", "occupied"),
-    ("charging", "charging"),
-    ("discharging", "discharging"),
-    ("reserved", "reserved"),
-    ("faulted", "faulted"),
-    ("unavailable", "unavailable"),
-    ("offline", "offline"),
-    ("Available", "available"),
-    ("Preparing", "occupied"),
-    ("Occupied", "occupied"),
-    ("Charging", "charging"),
-    ("SuspendedEV", "occupied"),
-    ("SuspendedEVSE", "occupied"),
-    ("Finishing", "occupied"),
-    ("Reserved", "reserved"),
-    ("Unavailable", "unavailable"),
-    ("Faulted", "faulted"),
 ];
 
 fn yes_or_no(name: &str) -> Option<Option<bool>> {

@@ -114,6 +114,8 @@ named! {
         Warp = "warp",
         /// Homie 5.
         Homie = "homie",
+        /// Sparkplug B.
+        Sparkplug = "sparkplug",
     }
 }
 

@@ -131,6 +131,14 @@ impl Source {
     }
 }
 
+/// The root of dialects that are no mapping.
+fn usual_root(dialect: DialectName) -> &'static str {
+    match dialect {
+        DialectName::Sparkplug => "spBv1.0",
+        _ => "ev/v1",
+    }
+}
+
 pub(super) fn source(t: &mut Section<'_>) -> Source {
     let name = t.text("name", "native", |text| name(text, 64));
     let dialect = t.text("dialect", "native", str::parse);
@@ -139,7 +147,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
     let mut source = Source {
         name,
         dialect,
-        root: t.text("root", preset.as_ref().map_or("ev/v1", |preset| &preset.root), root),
+        root: t.text("root", preset.as_ref().map_or(usual_root(dialect), |preset| &preset.root), root),
         qos: t.count("qos", 1, 0..=1),
         hold: t.span("hold_s", defaults.hold_s, 1..=DAY_S, SECOND_MS),
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))

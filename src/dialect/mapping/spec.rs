@@ -62,6 +62,28 @@ pub const IMPORT: usize = 1;
 /// The place of the register of energy given back.
 pub const EXPORT: usize = 2;
 
+/// The words of the wire and of OCPP for a status, each with the wire's own.
+pub const STATUSES: &[(&str, &str)] = &[
+    ("available", "available"),
+    ("occupied", "occupied"),
+    ("charging", "charging"),
+    ("discharging", "discharging"),
+    ("reserved", "reserved"),
+    ("faulted", "faulted"),
+    ("unavailable", "unavailable"),
+    ("offline", "offline"),
+    ("Available", "available"),
+    ("Preparing", "occupied"),
+    ("Occupied", "occupied"),
+    ("Charging", "charging"),
+    ("SuspendedEV", "occupied"),
+    ("SuspendedEVSE", "occupied"),
+    ("Finishing", "occupied"),
+    ("Reserved", "reserved"),
+    ("Unavailable", "unavailable"),
+    ("Faulted", "faulted"),
+];
+
 /// A quantity's place and its units, by its name on the wire.
 #[must_use]
 pub fn quantity(name: &str) -> Option<(usize, &'static [Unit])> {
@@ -277,6 +299,15 @@ fn into_text(value: Scalar<'_>) -> Option<Cow<'_, str>> {
 fn amount(text: &str, place: usize, factor: f64, offset: f64) -> Result<i64, Reject> {
     let quantity = QUANTITY_UNITS[place].0;
     let number = text.trim_ascii().parse::<f64>().map_err(|_| Reject::field(Reason::WrongType, quantity.name))?;
+    integer(number, place, factor, offset)
+}
+
+/// A number as the quantity's integer, by what [`conversion`] gives.
+///
+/// # Errors
+/// [`Reason::OutOfRange`].
+pub fn integer(number: f64, place: usize, factor: f64, offset: f64) -> Result<i64, Reject> {
+    let quantity = QUANTITY_UNITS[place].0;
     let amount = number * factor + offset;
     let range = quantity.min * quantity.scale..=quantity.max * quantity.scale;
     let out_of_range = Reject::field(Reason::OutOfRange, quantity.name);
