@@ -294,7 +294,7 @@ pub fn dialect(source: &settings::Source) -> Dialect {
         | DialectName::Smartevse
         | DialectName::Warp
         | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
-        DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone())),
+        DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone(), source.rebirth)),
     }
 }
 

@@ -10,7 +10,7 @@ use chargetally_core::window::Window;
 
 use super::stats::Stats;
 use crate::batch::{Batch, Message};
-use crate::dialect::{Dialect, Limits, Reject};
+use crate::dialect::{Dialect, Limits, Reject, Request};
 
 /// What a worker is told to do.
 pub(super) enum Job {
@@ -35,6 +35,8 @@ pub enum Notice {
     Alarm(Box<AlarmEvent>),
     /// A message was refused: a sample of those, at most so many a second.
     Rejected(Box<RejectedSample>),
+    /// A dialect wants something sent to a station.
+    Request(Request),
 }
 
 /// A refused message, for people to look at.
@@ -107,6 +109,7 @@ impl Worker {
                     // Where nobody collects spent batches any more, this one's memory is just given back.
                     let _uncollected = spent.send(batch);
                     self.give_alarms();
+                    self.give_requests();
                 }
                 Job::Close { until, reply } => {
                     let report = self.shard.close(until);
@@ -142,6 +145,12 @@ impl Worker {
     fn give_alarms(&mut self) {
         let alarms = self.shard.take_alarms();
         self.give(alarms);
+    }
+
+    fn give_requests(&mut self) {
+        for request in self.dialects.iter_mut().flat_map(Dialect::take_requests) {
+            let _gone = self.notices.send(Notice::Request(request));
+        }
     }
 
     fn give(&self, alarms: Vec<AlarmEvent>) {

@@ -108,6 +108,8 @@ pub struct Source {
     pub expected_interval: Option<Millis>,
     /// Whether any message of a station prolongs what its connectors said before.
     pub prolong: bool,
+    /// Whether stations may be asked to say anew what is missing; only Sparkplug B has a way to ask.
+    pub rebirth: bool,
     /// What its topics and payloads say, where its dialect is a mapping.
     pub mapping: Option<Arc<Spec>>,
 }
@@ -153,6 +155,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
             .filter(|interval| interval.as_ms() > 0),
         prolong: t.flag("prolong", defaults.prolong),
+        rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
     };
     source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));

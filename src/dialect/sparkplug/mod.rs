@@ -37,6 +37,8 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug)]
 pub struct Sparkplug {
     root: Root,
+    /// Whether nodes may be asked.
+    may_ask: bool,
     /// By group, then by edge node.
     memory: BTreeMap<Box<str>, BTreeMap<Box<str>, Node>>,
     nodes: usize,
@@ -78,10 +80,10 @@ struct Topic<'t> {
 }
 
 impl Sparkplug {
-    /// The dialect with its topics under `root`.
+    /// The dialect with its topics under `root`; `may_ask` is whether nodes may be asked to say everything anew.
     #[must_use]
-    pub const fn new(root: Root) -> Self {
-        Self { root, memory: BTreeMap::new(), nodes: 0, dirty: Vec::new(), requests: Vec::new() }
+    pub const fn new(root: Root, may_ask: bool) -> Self {
+        Self { root, may_ask, memory: BTreeMap::new(), nodes: 0, dirty: Vec::new(), requests: Vec::new() }
     }
 
     fn parse<'t>(&self, topic: &'t str, limits: &Limits) -> Result<Topic<'t>, TopicError> {
@@ -166,11 +168,11 @@ impl Sparkplug {
         }
         let outcome = self.values(&topic, &payload, arrival, limits, sink);
         let is_alias_missing = outcome == Err(Reject::field(Reason::UnknownAlias, "alias"));
-        let (root, key) = (self.root.as_str().to_owned(), topic.key);
+        let (root, key, allowed) = (self.root.as_str().to_owned(), topic.key, self.may_ask);
         let node = self.node(key)?;
         let has_gap = node.take_seq(topic.kind, payload.seq);
-        let may_ask = node.asked_ms.is_none_or(|asked| arrival.ms().saturating_sub(asked) >= ASK_EVERY_MS);
-        if (has_gap || is_alias_missing) && may_ask && !retained {
+        let is_due = node.asked_ms.is_none_or(|asked| arrival.ms().saturating_sub(asked) >= ASK_EVERY_MS);
+        if (has_gap || is_alias_missing) && allowed && is_due && !retained {
             node.asked_ms = Some(arrival.ms());
             if self.requests.len() < REQUESTS_MAX {
                 let payload = wire::rebirth_request(u64::try_from(arrival.ms()).unwrap_or_default());

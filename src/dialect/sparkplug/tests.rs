@@ -86,7 +86,7 @@ fn payload(at_ms: u64, seq: Option<u64>, metrics: &[Sent]) -> Vec<u8> {
 }
 
 fn dialect() -> Sparkplug {
-    Sparkplug::new(Root::parse("spBv1.0").expect("a root"))
+    Sparkplug::new(Root::parse("spBv1.0").expect("a root"), true)
 }
 
 /// What a message says, a line each, and what is then asked for.
