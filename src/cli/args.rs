@@ -301,6 +301,30 @@ pub struct Explain {
     pub settings: SettingsFiles,
 }
 
+/// Arguments of `sniff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally sniff --broker mqtt://127.0.0.1:1883 > site.toml && chargetally check --config site.toml
+  chargetally sniff --broker mqtts://broker.example --topic 'site7/#' --seconds 60
+
+Listens only; what it prints is a settings file for what it recognised.
+Exit code 69 where it recognised nothing.")]
+pub struct Sniff {
+    /// The broker to listen at.
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse)]
+    pub broker: BrokerUrl,
+    /// How to log in to the broker.
+    #[command(flatten)]
+    pub login: Login,
+    /// Topic filters to listen to.
+    #[arg(long, value_name = "FILTER", default_value = "#")]
+    pub topic: Vec<String>,
+    /// How long to listen.
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -125,7 +125,15 @@ fn read(values: Map<String, Value>, problems: Vec<Problem>) -> Result<Loaded, Se
 /// The source of this dialect as it stands where the settings say no more; `None` for one that needs more.
 #[must_use]
 pub fn usual_source(dialect: DialectName) -> Option<Source> {
-    let table = Map::from([("dialect".to_owned(), Value::new(None, config::ValueKind::from(dialect.name())))]);
+    source_with(dialect, &[])
+}
+
+/// The source of this dialect where the settings say only these keys of its table.
+#[must_use]
+pub fn source_with(dialect: DialectName, keys: &[(&str, &str)]) -> Option<Source> {
+    let text = |text: &str| Value::new(None, config::ValueKind::from(text));
+    let written = keys.iter().map(|&(key, value)| (key.to_owned(), text(value)));
+    let table = written.chain([("dialect".to_owned(), text(dialect.name()))]).collect();
     let sources = Value::new(None, config::ValueKind::Array(vec![Value::new(None, config::ValueKind::Table(table))]));
     let loaded = read(Map::from([("source".to_owned(), sources)]), Vec::new()).ok()?;
     loaded.settings.sources.into_iter().next()
