@@ -157,7 +157,7 @@ impl Sniffer {
             line(format!("\n# {}", found.told()));
             line(format!("[[source]]\nname = {}\ndialect = {}", quoted(&name), quoted(dialect.name())));
             line(format!("root = {}", quoted(root)));
-            prefix.into_iter().for_each(|prefix| line(format!("prefix = {}", quoted(prefix))));
+            prefix.iter().for_each(|prefix| line(format!("prefix = {}", quoted(prefix))));
         }
         for found in self.found.iter().filter(|found| !found.is_certain()) {
             let Keys { dialect, root, .. } = &found.keys;

@@ -69,6 +69,15 @@ impl Explaining {
         let Some(index) = source_of(&self.dialects, topic).map(|source| usize::from(source.0)) else {
             self.refused += 1;
             self.line("    no source reads this topic");
+            let sources = self.settings.sources.iter();
+            let near =
+                sources.filter(|source| source.mapping.is_some() && source.root.holds(topic.trim_start_matches('/')));
+            let near: Vec<_> = near.map(|source| (source.name.clone(), source.dialect)).collect();
+            for (name, dialect) in near {
+                self.line(&format!(
+                    "    it lies under the root of source {name:?}, but no field of {dialect} is there"
+                ));
+            }
             for (name, source) in usual_readers(topic) {
                 self.line(&format!("    a source with dialect = \"{name}\" would, at its usual root {source:?}"));
             }

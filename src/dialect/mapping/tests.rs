@@ -286,7 +286,7 @@ fn memory_survives_being_packed() {
     let mut after = dialect("dialect = 'evcc'");
     let mut packed = Vec::new();
     before.changed_memory(&mut |key, bytes| {
-        packed.push((key.operator.to_owned(), key.station.to_owned(), bytes.to_vec()))
+        packed.push((key.operator.to_owned(), key.station.to_owned(), bytes.to_vec()));
     });
     assert_eq!(packed.len(), 1);
     for (operator, station, bytes) in &packed {

@@ -131,3 +131,21 @@ fn what_check_prints_of_a_mapping_means_the_same() {
     assert_eq!(reloaded.settings, loaded.settings);
     assert_eq!(loaded.settings.sources[0].mapping.as_ref().map(|mapping| mapping.topics.len()), Some(2));
 }
+
+#[test]
+fn the_page_of_each_preset_names_all_of_its_fields() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dialects");
+    for (dialect, source) in
+        DialectName::ALL.iter().filter_map(|&name| Some((name, crate::settings::usual_source(name)?)))
+    {
+        let Some(mapping) = source.mapping else { continue };
+        let page = fs::read_to_string(folder.join(format!("{dialect}.md"))).expect("its page");
+        for topic in &mapping.topics {
+            for field in &topic.fields {
+                let place = field.pointer.as_ref().map_or("all".to_owned(), |pointer| format!("`{pointer}`"));
+                let row = format!("| `{}` | {place} | `{}` |", topic.template, field.target.name());
+                assert!(page.contains(&row), "{dialect}.md has no row that begins with {row}");
+            }
+        }
+    }
+}
