@@ -305,7 +305,7 @@ pub struct Explain {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  chargetally sniff --broker mqtt://127.0.0.1:1883 > site.toml && chargetally check --config site.toml
+  chargetally sniff --broker mqtt://127.0.0.1:1883 > site.toml
   chargetally sniff --broker mqtts://broker.example --topic 'site7/#' --seconds 60
 
 Listens only; what it prints is a settings file for what it recognised.

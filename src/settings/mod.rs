@@ -15,6 +15,7 @@ mod service;
 mod written;
 
 pub mod reference;
+pub mod register;
 pub mod tariff;
 
 use std::fmt;
@@ -192,7 +193,13 @@ impl Settings {
             check("[mqtt]", key, opened.and_then(Result::err));
         }
         let reference = &self.reference;
-        let mut wrong_tables = Vec::new();
+        let (mut wrong_tables, mut wrong_registers) = (Vec::new(), Vec::new());
+        for source in &self.sources {
+            if let (Some(path), Some(mapping)) = (&source.register, &source.mapping) {
+                let read = register::read(path, &mapping.operator).map(drop);
+                wrong_registers.extend(read.err().map(|error| error.to_string()));
+            }
+        }
         for (key, path) in [("regions_csv", &reference.regions_csv), ("valley_csv", &reference.valley_csv)] {
             let Some(path) = path else { continue };
             let opened = File::open(path);
@@ -210,6 +217,10 @@ impl Settings {
             let entry = entries.iter().find(|entry| entry.header == "[reference]" && entry.key == key);
             let at = entry.and_then(|entry| entry.at.as_deref());
             problems.push(Problem::new(at, &format!("reference.{key}"), what));
+        }
+        for what in wrong_registers {
+            let entry = entries.iter().find(|entry| entry.header == "[[source]]" && entry.key == "register_csv");
+            problems.push(Problem::new(entry.and_then(|entry| entry.at.as_deref()), "source.register_csv", what));
         }
         if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
     }

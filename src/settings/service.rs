@@ -112,6 +112,8 @@ pub struct Source {
     pub rebirth: bool,
     /// What its topics and payloads say, where its dialect is a mapping.
     pub mapping: Option<Arc<Spec>>,
+    /// The file with the master data of its stations, where they send none; only for mappings.
+    pub register: Option<PathBuf>,
 }
 
 impl Source {
@@ -157,6 +159,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         prolong: t.flag("prolong", defaults.prolong),
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
+        register: if preset.is_some() { t.text("register_csv", "", absolute) } else { None },
     };
     source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {

@@ -3,6 +3,7 @@
 //! never take a message that the broker replayed, and that states no time, for something that happened now.
 
 pub mod memory;
+pub mod register;
 pub mod scalar;
 pub mod spec;
 pub mod template;
@@ -10,7 +11,7 @@ pub mod template;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chargetally_core::observation::{Observation, StationKey};
@@ -18,6 +19,7 @@ use chargetally_core::pack::Damaged;
 use chargetally_core::time::{ArrivalTime, EventTime};
 
 use self::memory::{ConnectorMemory, STATIONS_MAX, StationMemory};
+use self::register::Register;
 use self::scalar::Scalar;
 use self::spec::{Said, Spec, Target, Topic};
 use self::template::{Part, Parts};
@@ -33,6 +35,9 @@ pub struct Mapping {
     memory: BTreeMap<Box<str>, BTreeMap<Box<str>, StationMemory>>,
     stations: usize,
     dirty: Vec<(Box<str>, Box<str>)>,
+    register: Option<Arc<Register>>,
+    /// Places in the register of the stations that were heard of.
+    heard_of: BTreeSet<usize>,
 }
 
 /// Whom a message speaks of.
@@ -57,7 +62,21 @@ impl Mapping {
     /// A mapping that has seen nothing yet.
     #[must_use]
     pub fn new(spec: Arc<Spec>) -> Self {
-        Self { tells_status: spec.tells_status(), spec, memory: BTreeMap::new(), stations: 0, dirty: Vec::new() }
+        Self {
+            tells_status: spec.tells_status(),
+            spec,
+            memory: BTreeMap::new(),
+            stations: 0,
+            dirty: Vec::new(),
+            register: None,
+            heard_of: BTreeSet::new(),
+        }
+    }
+
+    /// The same mapping, which registers each station of the register when it first hears of it.
+    #[must_use]
+    pub fn with_register(self, register: Arc<Register>) -> Self {
+        Self { register: Some(register), ..self }
     }
 
     /// What it maps.
@@ -123,6 +142,11 @@ impl Mapping {
             _ => None,
         });
         let at_ms = stated.map_or(arrival.ms(), EventTime::ms);
+        if let Some((place, registration)) = self.register.as_ref().and_then(|register| register.station(whom.key))
+            && self.heard_of.insert(place)
+        {
+            sink(whom.key, Observation::Registration(registration.clone()));
+        }
         self.take(&said, whom, When { at_ms, stated, is_dated: stated.is_some() || !retained, retained }, limits, sink)
     }
 

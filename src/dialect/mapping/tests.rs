@@ -301,6 +301,19 @@ fn memory_survives_being_packed() {
 }
 
 #[test]
+fn a_station_of_the_register_is_registered_when_it_is_first_heard_of() {
+    let rows = "station,connector,area,rated_kw\nevcc,1,530102001,11\nevcc,2,,22\nother,1,,7\n";
+    let register = Arc::new(settings::register::parse(rows, "evcc").expect("a register"));
+    let Dialect::Mapping(mapping) = dialect("dialect = 'evcc'") else { panic!("evcc is a mapping") };
+    let mut dialect = Dialect::Mapping(mapping.with_register(register));
+    let first = told(&mut dialect, "+0 r evcc/loadpoints/1/connected true\n+9 evcc/loadpoints/1/connected true");
+    let registered = "registration evcc/evcc name=\"\" state=operating area=530102001 equipment=2 connectors=2";
+    assert_eq!(first.matches(registered).count(), 1, "{first}");
+    assert!(first.find("registration") < first.find("sample"), "{first}");
+    assert!(!told(&mut dialect, "+9 evcc/status online").contains("registration"));
+}
+
+#[test]
 fn a_station_has_no_more_connectors_than_the_limit() {
     let mut dialect = dialect("dialect = 'evcc'");
     let limits = Limits { connectors_max: 2, ..Limits::default() };
