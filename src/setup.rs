@@ -104,6 +104,7 @@ pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, Tabl
     Ok(EngineConfig {
         core: Arc::new(core(settings, calendar, workers)),
         rollup,
+        quotas: settings.sources.iter().map(|source| source.quota).collect(),
         dialects: settings.sources.iter().map(registered).collect::<Result<_, _>>()?,
         limits: limits(settings),
         workers,

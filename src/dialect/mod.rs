@@ -263,8 +263,10 @@ reasons! {
     DuplicateId "duplicate_id",
     /// The station has more equipment or connectors than the limit.
     TooManyParts "too_many_parts",
-    /// There are more stations than the dialect can remember.
+    /// There are more stations than the source may have, or the dialect can remember.
     TooManyStations "too_many_stations",
+    /// The source sends more messages a second than it may.
+    TooManyMessages "too_many_messages",
     /// The payload is no Protocol Buffers message of the dialect.
     NotProtobuf "not_protobuf",
     /// A metric is named by an alias that no birth certificate gave.

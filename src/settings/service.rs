@@ -15,6 +15,7 @@ use super::meant::{
 };
 use super::reader::Section;
 use crate::dialect::mapping::spec::Spec;
+use crate::engine::Quota;
 use crate::topic::Root;
 
 /// Sources at most.
@@ -108,6 +109,8 @@ pub struct Source {
     pub expected_interval: Option<Millis>,
     /// Whether any message of a station prolongs what its connectors said before.
     pub prolong: bool,
+    /// What it may send at most.
+    pub quota: Quota,
     /// Whether stations may be asked to say anew what is missing; only Sparkplug B has a way to ask.
     pub rebirth: bool,
     /// What its topics and payloads say, where its dialect is a mapping.
@@ -157,6 +160,14 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
             .filter(|interval| interval.as_ms() > 0),
         prolong: t.flag("prolong", defaults.prolong),
+        quota: Quota {
+            messages_per_s: t.count("messages_per_s", 0, 0..=100_000_000),
+            payload_bytes_max: match t.count::<usize>("max_payload_kb", 0, 0..=65_536) {
+                0 => usize::MAX,
+                kb => kb * 1024,
+            },
+            stations_max: t.count("stations", 0, 0..=10_000_000),
+        },
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
         register: if preset.is_some() { t.text("register_csv", "", absolute) } else { None },
