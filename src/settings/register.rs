@@ -90,11 +90,11 @@ pub fn parse(text: &str, operator: &str) -> Result<Register, RegisterError> {
     let mut reader = reader_of(text);
     let mut rows = reader.records();
     let begin = || whole(format!("has no header; begin with the line '{}'", COLUMNS[1..].join(",")));
-    let header = rows.next().ok_or_else(begin)?.map_err(no_csv)?;
+    let header = rows.next().ok_or_else(begin)?.map_err(|error| no_csv(&error))?;
     let columns = columns(&header).map_err(|what| at(line_of(text, &header), what))?;
     let mut stations = BTreeMap::new();
     for row in rows {
-        let row = row.map_err(no_csv)?;
+        let row = row.map_err(|error| no_csv(&error))?;
         take_row(&mut stations, &columns, &row, operator).map_err(|what| at(line_of(text, &row), what))?;
     }
     Ok(Register::new(stations))
@@ -146,22 +146,7 @@ fn take_row(stations: &mut Stations, columns: &[usize], row: &csv::StringRecord,
         state: StationState::Operating,
         equipment: Vec::new(),
     });
-    if !name.is_empty() {
-        registration.name = name.into();
-    }
-    if !area.is_empty() {
-        registration.area =
-            Some(Area::parse(area).map_err(|_| wrong(4, area, "write a GB/T 2260 code of 6, 9 or 12 digits"))?);
-    }
-    let names = |all: &[&str]| format!("write one of {}", all.join(" "));
-    if !access.is_empty() {
-        let found = Access::ALL.into_iter().find(|one| one.name() == access);
-        registration.access = Some(found.ok_or_else(|| wrong(5, access, &names(&Access::ALL.map(Access::name))))?);
-    }
-    if !scene.is_empty() {
-        let found = Scene::ALL.into_iter().find(|one| one.name() == scene);
-        registration.scene = Some(found.ok_or_else(|| wrong(6, scene, &names(&Scene::ALL.map(Scene::name))))?);
-    }
+    take_station(registration, [name, area, access, scene])?;
     if registration.equipment.iter().any(|piece| piece.id == connector) {
         return Err(format!("connector '{connector}' of station '{station}' was given before; keep one row"));
     }
@@ -187,6 +172,27 @@ fn take_row(stations: &mut Stations, columns: &[usize], row: &csv::StringRecord,
     Ok(())
 }
 
+/// What a row says of its station as a whole: its name, area, access and scene.
+fn take_station(registration: &mut Registration, [name, area, access, scene]: [&str; 4]) -> Result<(), String> {
+    if !name.is_empty() {
+        registration.name = name.into();
+    }
+    if !area.is_empty() {
+        registration.area =
+            Some(Area::parse(area).map_err(|_| wrong(4, area, "write a GB/T 2260 code of 6, 9 or 12 digits"))?);
+    }
+    let names = |all: &[&str]| format!("write one of {}", all.join(" "));
+    if !access.is_empty() {
+        let found = Access::ALL.into_iter().find(|one| one.name() == access);
+        registration.access = Some(found.ok_or_else(|| wrong(5, access, &names(&Access::ALL.map(Access::name))))?);
+    }
+    if !scene.is_empty() {
+        let found = Scene::ALL.into_iter().find(|one| one.name() == scene);
+        registration.scene = Some(found.ok_or_else(|| wrong(6, scene, &names(&Scene::ALL.map(Scene::name))))?);
+    }
+    Ok(())
+}
+
 /// A rating, W; one of nothing is none.
 fn rating(cell: &str) -> Result<Option<u32>, String> {
     if cell.is_empty() {
@@ -208,7 +214,7 @@ fn whole(what: String) -> RegisterError {
     RegisterError { file: None, line: None, what }
 }
 
-fn no_csv(error: csv::Error) -> RegisterError {
+fn no_csv(error: &csv::Error) -> RegisterError {
     let line = error.position().map(csv::Position::line);
     RegisterError { line, ..whole("is no CSV; save it with commas and in UTF-8".to_owned()) }
 }

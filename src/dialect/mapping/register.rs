@@ -9,9 +9,11 @@ use chargetally_core::registration::Registration;
 /// Stations by operator and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Register {
-    /// By operator, then by station, each with its place.
-    stations: BTreeMap<Box<str>, BTreeMap<Box<str>, (usize, Registration)>>,
+    operators: BTreeMap<Box<str>, Stations>,
 }
+
+/// Stations by id, each with its place in the register.
+type Stations = BTreeMap<Box<str>, (usize, Registration)>;
 
 impl Register {
     /// A register of these stations.
@@ -19,7 +21,7 @@ impl Register {
     pub fn new(stations: BTreeMap<(Box<str>, Box<str>), Registration>) -> Self {
         let mut register = Self::default();
         for (place, ((operator, station), registration)) in stations.into_iter().enumerate() {
-            register.stations.entry(operator).or_default().insert(station, (place, registration));
+            register.operators.entry(operator).or_default().insert(station, (place, registration));
         }
         register
     }
@@ -27,7 +29,7 @@ impl Register {
     /// What is registered of a station, and its place in the register.
     #[must_use]
     pub fn station(&self, key: StationKey<'_>) -> Option<(usize, &Registration)> {
-        let (place, registration) = self.stations.get(key.operator)?.get(key.station)?;
+        let (place, registration) = self.operators.get(key.operator)?.get(key.station)?;
         Some((*place, registration))
     }
 }
