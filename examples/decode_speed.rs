@@ -10,7 +10,10 @@ use chargetally::dialect::{Dialect, Limits, native::Native};
 use chargetally::recording::{LINE_BYTES_MAX, RecordingReader};
 use chargetally::rfc3339;
 use chargetally::topic::{ID_BYTES_MAX, Root};
+use chargetally_core::time::ArrivalTime;
 
+/// The payloads carry their own times.
+const ARRIVAL: ArrivalTime = ArrivalTime::from_ms(1_795_382_621_300);
 const ROUNDS: u32 = 2_000_000;
 const TOPIC: &str = "ev/v1/53/MA5DA0053/530102000123/530102000123-07/telemetry";
 const PAYLOAD: &str = concat!(
@@ -26,15 +29,20 @@ fn main() {
     let (mut dialect, limits) = (Dialect::Native(Native::new(root)), Limits::default());
     per_round("telemetry decode", || {
         let mut seen = 0;
-        let read = dialect.decode(TOPIC, black_box(PAYLOAD.as_bytes()), false, &limits, &mut |_, observation| {
-            black_box(&observation);
-            seen += 1;
-        });
+        let read =
+            dialect.decode(TOPIC, black_box(PAYLOAD.as_bytes()), ARRIVAL, false, &limits, &mut |_, observation| {
+                black_box(&observation);
+                seen += 1;
+            });
         seen + i64::from(read.is_ok())
     });
     let small = br#"{"ts":1795382621214,"status":"charging","power_kw":58.3,"import_kwh":182736.41}"#;
     per_round("small telemetry decode", || {
-        i64::from(dialect.decode(TOPIC, black_box(small), false, &limits, &mut |_, seen| _ = black_box(&seen)).is_ok())
+        i64::from(
+            dialect
+                .decode(TOPIC, black_box(small), ARRIVAL, false, &limits, &mut |_, seen| _ = black_box(&seen))
+                .is_ok(),
+        )
     });
     let line = format!(
         r#"{{"tst":"2026-11-23T05:23:41.314559Z+0800","topic":"{TOPIC}","qos":1,"retain":0,"payloadlen":{},"payload":{PAYLOAD}}}"#,
@@ -49,7 +57,7 @@ fn main() {
             while let Ok(Some(message)) = reader.read_message() {
                 if decoding {
                     let (topic, payload) = (&message.topic, &message.payload);
-                    let read = dialect.decode(topic, payload, message.retained, &limits, &mut |_, seen| {
+                    let read = dialect.decode(topic, payload, ARRIVAL, message.retained, &limits, &mut |_, seen| {
                         _ = black_box(&seen);
                     });
                     assert!(read.is_ok());

@@ -22,5 +22,6 @@ pub mod rfc3339;
 pub mod settings;
 pub mod setup;
 pub mod simulate;
+pub mod sniff;
 pub mod store;
 pub mod topic;

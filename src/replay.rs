@@ -202,6 +202,7 @@ impl Replay {
         let decoded = dialect.decode(
             &message.topic,
             &message.payload,
+            self.newest,
             message.retained,
             &self.limits,
             &mut |_: StationKey<'_>, observation: Observation<'_>| newest = newest.max(observation.at()),

@@ -2,6 +2,7 @@
 //! and the tables that they name; nothing reads a clock, and no part of the program but this one knows both sides.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use chargetally_core::window::{Calendar, CivilDay, WindowKind, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
+use crate::dialect::sparkplug::Sparkplug;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
 use crate::ingest::IngestSettings;
@@ -24,6 +27,7 @@ use crate::publish::assemble::{Assembler, need_basis};
 use crate::publish::egress::EgressSettings;
 use crate::publish::outbox::OutboxLimits;
 use crate::settings::reference::{self as figures, ReferenceError};
+use crate::settings::register::{self, RegisterError};
 use crate::settings::tariff::{self, TariffError};
 use crate::settings::{self, DialectName, FileRef, Millis, Settings, credentials_directory};
 use crate::store;
@@ -55,11 +59,38 @@ pub struct ReferenceTables {
     pub holidays: BTreeSet<CivilDay>,
 }
 
+/// A table that the settings name and the engine needs cannot be used.
+#[derive(Debug)]
+pub enum TableError {
+    /// That of valley periods.
+    Tariff(TariffError),
+    /// The register of a source's stations.
+    Register(RegisterError),
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tariff(error) => error.fmt(f),
+            Self::Register(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TableError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tariff(error) => error.source(),
+            Self::Register(error) => error.source(),
+        }
+    }
+}
+
 /// How the engine is set up. `has_store` says whether windows that are kept no longer can be given back.
 ///
 /// # Errors
-/// Where the table of valley periods cannot be read or has a fault.
-pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, TariffError> {
+/// Where the table of valley periods, or the register of a source, cannot be read or has a fault.
+pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, TableError> {
     let calendar = calendar(&settings.time.zone);
     let workers = workers(settings);
     let rollup = RollupConfig {
@@ -68,13 +99,14 @@ pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, Tari
         windows: settings.publish.windows.clone(),
         keep_ms: keep(settings, has_store),
         revise_every_ms: ms(settings.publish.revise_every),
-        tariff: tariff(settings)?,
+        tariff: tariff(settings).map_err(TableError::Tariff)?,
         plan_from: plan_from(settings, &calendar),
     };
     Ok(EngineConfig {
         core: Arc::new(core(settings, calendar, workers)),
         rollup,
-        dialects: settings.sources.iter().map(dialect).collect(),
+        quotas: settings.sources.iter().map(|source| source.quota).collect(),
+        dialects: settings.sources.iter().map(registered).collect::<Result<_, _>>()?,
         limits: limits(settings),
         workers,
         rejected_samples_per_s: settings.publish.rejected_per_s,
@@ -303,9 +335,35 @@ fn shard_limits(settings: &Settings, workers: usize) -> config::Limits {
     }
 }
 
-fn dialect(source: &settings::Source) -> Dialect {
+/// How the messages of a source are decoded.
+#[must_use]
+pub fn dialect(source: &settings::Source) -> Dialect {
+    if let Some(spec) = &source.mapping {
+        return Dialect::Mapping(Mapping::new(Arc::clone(spec)));
+    }
     match source.dialect {
-        DialectName::Native => Dialect::Native(Native::new(source.root.clone())),
+        // The settings give every dialect that is a mapping its mapping.
+        DialectName::Native
+        | DialectName::Mapping
+        | DialectName::Evcc
+        | DialectName::Openwb
+        | DialectName::GoE
+        | DialectName::Openevse
+        | DialectName::Smartevse
+        | DialectName::Warp
+        | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
+        DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone(), source.rebirth)),
+    }
+}
+
+/// The same, with the register that the source names.
+fn registered(source: &settings::Source) -> Result<Dialect, TableError> {
+    match (dialect(source), &source.register, &source.mapping) {
+        (Dialect::Mapping(mapping), Some(path), Some(spec)) => {
+            let register = register::read(path, &spec.operator).map_err(TableError::Register)?;
+            Ok(Dialect::Mapping(mapping.with_register(Arc::new(register))))
+        }
+        (dialect, ..) => Ok(dialect),
     }
 }
 

@@ -81,3 +81,41 @@ fn every_shell_gets_its_completions() {
         assert!(stdout.contains("config") && stdout.contains("quiet"), "{shell}");
     }
 }
+
+#[test]
+fn explain_shows_what_a_message_says_or_why_it_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("site.toml");
+    fs::write(&path, "[[source]]\nname = 'home'\ndialect = 'evcc'\n").expect("written");
+    let config = ["explain", "--config", path.to_str().expect("text")];
+    let messages = [
+        "--topic",
+        "evcc/loadpoints/1/charging",
+        "--payload",
+        "true",
+        "--topic",
+        "evcc/loadpoints/1/chargePower",
+        "--payload",
+        "-7360.5",
+    ];
+    let (code, stdout, stderr) = outcome(chargetally(&[&config[..], &messages].concat()));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let told: Vec<&str> = stdout.lines().collect();
+    assert_eq!(told.len(), 8, "{stdout}");
+    assert_eq!(told[1], "    source \"home\", dialect evcc");
+    assert_eq!(told[2], "    the payload is read as charging");
+    assert!(told[3].starts_with("    sample evcc/evcc/1 ") && told[3].ends_with(" status=charging"), "{stdout}");
+    assert!(told[7].ends_with(" status=charging power_kw=-7.361"), "{stdout}");
+
+    let wrong = ["--topic", "evcc/loadpoints/1/charging", "--payload", "perhaps"];
+    let (code, stdout, stderr) = outcome(chargetally(&[&config[..], &wrong].concat()));
+    assert_eq!(code, Some(65), "{stderr}");
+    assert!(stdout.ends_with("    refused: unknown_value: charging\n"), "{stdout}");
+
+    let foreign = ["--topic", "/go-eCharger/123456/car", "--payload", "2"];
+    let (code, stdout, _) = outcome(chargetally(&[&config[..], &foreign].concat()));
+    assert_eq!(code, Some(65));
+    assert!(stdout.contains("dialect = \"go-e\""), "{stdout}");
+    let (code, _, _) = outcome(chargetally(&["explain", "--topic", "a"]));
+    assert_eq!(code, Some(64));
+}

@@ -35,6 +35,7 @@ fn engine(workers: usize) -> EngineConfig {
             plan_from: Bucket::holding_ms(1_767_196_800_000),
         },
         core: Arc::new(core),
+        quotas: Vec::new(),
         dialects: vec![Dialect::Native(Native::new(Root::default_in()))],
         limits: Limits::default(),
         workers,

@@ -274,6 +274,57 @@ pub enum ReportFormat {
     Json,
 }
 
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally explain --config site.toml --topic evcc/loadpoints/1/chargePower --payload 7360.5
+  chargetally explain --topic ev/v1/53/op/st/status --payload offline --retained
+
+Several --topic, each with its --payload, are taken one after the other, as values live on.
+Exit code 65 where a message is refused or no source reads its topic.")]
+pub struct Explain {
+    /// The topic of a message.
+    #[arg(long, value_name = "TOPIC", required = true)]
+    pub topic: Vec<String>,
+    /// Its payload, as text.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub payload: Vec<String>,
+    /// A file with its payload, for one that is no text; only with a single --topic.
+    #[arg(long, value_name = "FILE", conflicts_with = "payload")]
+    pub payload_file: Option<PathBuf>,
+    /// Take the messages for some that the broker replayed from its retained store.
+    #[arg(long)]
+    pub retained: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+}
+
+/// Arguments of `sniff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally sniff --broker mqtt://127.0.0.1:1883 > site.toml
+  chargetally sniff --broker mqtts://broker.example --topic 'site7/#' --seconds 60
+
+Listens only; what it prints is a settings file for what it recognised.
+Exit code 69 where it recognised nothing.")]
+pub struct Sniff {
+    /// The broker to listen at.
+    #[arg(long, value_name = "URL", value_parser = BrokerUrl::parse)]
+    pub broker: BrokerUrl,
+    /// How to log in to the broker.
+    #[command(flatten)]
+    pub login: Login,
+    /// Topic filters to listen to.
+    #[arg(long, value_name = "FILTER", default_value = "#")]
+    pub topic: Vec<String>,
+    /// How long to listen.
+    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: u64,
+}
+
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

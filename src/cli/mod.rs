@@ -8,6 +8,7 @@ mod check;
 mod connect;
 #[cfg(feature = "demo-broker")]
 pub mod demo;
+mod explain;
 mod generate;
 pub mod indicators;
 mod output;
@@ -16,6 +17,7 @@ mod replay;
 pub mod report;
 mod run;
 pub mod simulate;
+mod sniff;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -64,6 +66,10 @@ pub enum Command {
     Report(args::Report),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
+    /// Show what a message decodes to, or why it is refused.
+    Explain(args::Explain),
+    /// Listen at a broker, recognise what speaks there, and print settings for it.
+    Sniff(args::Sniff),
     /// List every indicator: its name, unit, formula and source.
     Indicators(indicators::Indicators),
     /// Print the completions of a shell.
@@ -84,6 +90,8 @@ impl Command {
             Self::Simulate(args) => simulate::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Check(args) => check::run(&args),
+            Self::Explain(args) => explain::run(&args),
+            Self::Sniff(args) => sniff::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
             Self::Man(args) => generate::man(&args.directory),

@@ -23,7 +23,7 @@ pub fn run(args: &args::Run) -> Result<(), Failure> {
 /// How a daemon that cannot run ends.
 fn failure(error: DaemonError) -> Failure {
     let exit = match &error {
-        DaemonError::Reference(_) | DaemonError::Tariff(_) | DaemonError::Secret(_) | DaemonError::Connection(_) => {
+        DaemonError::Reference(_) | DaemonError::Table(_) | DaemonError::Secret(_) | DaemonError::Connection(_) => {
             Exit::Config
         }
         DaemonError::Start(_) => Exit::Unavailable,

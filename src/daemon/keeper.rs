@@ -3,21 +3,20 @@
 //! that is not as it was written.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::Path;
 
-use chargetally_core::pack::{Damaged, Pack, Reader as Unpacker};
-use chargetally_core::rollup::{Record, Rollup, WindowMeta};
 use chargetally_core::time::{ArrivalTime, Bucket};
-use chargetally_core::window::{Calendar, Window, WindowKind};
 use tracing::{info, warn};
 
+use super::recovery::{
+    History, META_DAEMON, META_REMAINDER, META_STANDING, WINDOW_LEVEL, Whole, packed, place, read_whole, resume,
+};
 use super::works::{GivenOut, RecordKey, Works};
 use crate::clock::{Monotonic, monotonic};
-use crate::engine::{Engine, EngineConfig, EngineError, Packed, Recall, Resuming};
+use crate::engine::{Engine, EngineConfig, EngineError, Packed};
 use crate::mqtt::Incoming;
 use crate::publish::outbox::Entry;
-use crate::store::{JournalEntry, Limits, Message, Place, Reader, RecordRow, Recovered, Store, StoreError, Tick};
+use crate::store::{JournalEntry, Limits, Message, Reader, RecordRow, Recovered, Store, StoreError, Tick};
 
 /// The driver looked at its clock.
 pub(super) const TICK: u32 = 0;
@@ -40,13 +39,6 @@ const CHECKPOINT_SHARE: u64 = 10;
 /// A journal that is longer is ended by a checkpoint even where the broker has not taken everything, bytes.
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 
-/// The row of `sums` that is of the window as a whole.
-const WINDOW_LEVEL: &str = "window";
-const META_DAEMON: &str = "daemon";
-const META_STANDING: &str = "standing";
-const META_REMAINDER: &str = "remainder/";
-const VERSION: u8 = 1;
-
 /// Why the store ends the daemon.
 #[derive(Debug)]
 pub(super) enum KeepError {
@@ -65,38 +57,6 @@ impl From<StoreError> for KeepError {
 impl From<EngineError> for KeepError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
-    }
-}
-
-/// What the checkpoint knows of the daemon as a whole.
-#[derive(Clone, Copy)]
-struct Whole {
-    /// When the daemon first took anything in.
-    first: ArrivalTime,
-    newest: ArrivalTime,
-    published: Bucket,
-    remainders: u32,
-}
-
-impl Pack for Whole {
-    fn pack(&self, out: &mut Vec<u8>) {
-        let Self { first, newest, published, remainders } = self;
-        out.push(VERSION);
-        (first.ms(), newest.ms()).pack(out);
-        published.pack(out);
-        remainders.pack(out);
-    }
-    fn unpack(reader: &mut Unpacker<'_>) -> Result<Self, Damaged> {
-        if reader.byte()? != VERSION {
-            return Err(Damaged { what: "version" });
-        }
-        let (first, newest): (i64, i64) = Pack::unpack(reader)?;
-        Ok(Self {
-            first: ArrivalTime::from_ms(first),
-            newest: ArrivalTime::from_ms(newest),
-            published: Pack::unpack(reader)?,
-            remainders: Pack::unpack(reader)?,
-        })
     }
 }
 
@@ -404,108 +364,4 @@ fn told_recovered(recovered: &Recovered) {
     } else {
         info!(stations, journal_batches, journal_bytes, migrated_from, "the store was opened");
     }
-}
-
-fn read_whole(store: &Store) -> Result<Option<Whole>, KeepError> {
-    let mut whole = None;
-    store.load_meta(|key, value| {
-        if key == META_DAEMON {
-            whole = Some(unpacked::<Whole>(value));
-        }
-    })?;
-    whole.transpose().map_err(|bad| store.damaged(format!("the daemon's state: {bad}")).into())
-}
-
-/// Makes the engine that the checkpoint tells of.
-fn resume(store: &Store, config: EngineConfig, whole: Whole, calendar: &Calendar) -> Result<Engine, KeepError> {
-    let (mut remainders, mut standing) = (Vec::new(), None);
-    store.load_meta(|key, value| {
-        if key.starts_with(META_REMAINDER) {
-            remainders.push(value.to_vec());
-        } else if key == META_STANDING {
-            standing = Some(unpacked::<Vec<(u8, Bucket)>>(value));
-        }
-    })?;
-    let bad_state = |bad: Damaged| store.damaged(format!("the state of the shards: {bad}"));
-    let mut resuming = Resuming::new(config, whole.newest, &remainders).map_err(bad_state)?;
-    let mut outcome = Ok(());
-    store.load_stations(|key, block| {
-        if outcome.is_ok() {
-            outcome = resuming.station(block).map_err(|bad| store.damaged(format!("the state of {key:?}: {bad}")));
-        }
-    })?;
-    outcome?;
-    let mut engine = resuming.start().map_err(KeepError::Start)?;
-    let standing = standing.transpose().map_err(bad_state)?.unwrap_or_default();
-    for (kind, start) in standing {
-        let kind = WindowKind::ALL.get(usize::from(kind)).copied();
-        let Some(kind) = kind else { return Err(store.damaged("a window of no kind").into()) };
-        let window = calendar.window(kind, start);
-        let mut rows = Vec::new();
-        store.load_sums(kind.name(), start_s(window), |level, code, state| {
-            rows.push((level.to_owned(), code.to_owned(), state.to_vec()));
-        })?;
-        restore(engine.rollup_mut(), window, &rows).map_err(|what| store.damaged(what))?;
-    }
-    Ok(engine)
-}
-
-/// Windows that are no longer in memory, by a connection of its own that sees what checkpoints have written.
-struct History {
-    reader: Reader,
-    calendar: Calendar,
-}
-
-impl Recall for History {
-    fn recall(&mut self, rollup: &mut Rollup, window: Window) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let window = self.calendar.window(window.kind, window.start);
-        let mut rows = Vec::new();
-        self.reader.load_sums(window.kind.name(), start_s(window), |level, code, state| {
-            rows.push((level.to_owned(), code.to_owned(), state.to_vec()));
-        })?;
-        restore(rollup, window, &rows).map_err(|what| self.reader.damaged(what))?;
-        Ok(())
-    }
-}
-
-/// Puts back a window from its rows; where there are none, there was never anything in it.
-fn restore(rollup: &mut Rollup, window: Window, rows: &[(String, String, Vec<u8>)]) -> Result<(), String> {
-    let (mut meta, mut records) = (WindowMeta::default(), Vec::with_capacity(rows.len()));
-    let name = || format!("the sums of {} at {}", window.kind.name(), start_s(window));
-    for (level, code, state) in rows {
-        let bad = |bad: Damaged| format!("{} of {level}/{code}: {bad}", name());
-        if level == WINDOW_LEVEL {
-            meta = unpacked::<WindowMeta>(state).map_err(bad)?;
-        } else {
-            let scope = rollup.scope_of(level, code);
-            let scope = scope.ok_or_else(|| format!("{} are of {level}/{code}, which nobody knows", name()))?;
-            records.push((scope, unpacked::<Record>(state).map_err(bad)?));
-        }
-    }
-    if meta.records as usize != records.len() {
-        return Err(format!("{} have {} records where there must be {}", name(), records.len(), meta.records));
-    }
-    rollup.restore_window(window, meta, records);
-    Ok(())
-}
-
-fn place<'a>(window: Window, level: &'a str, code: &'a str) -> Place<'a> {
-    Place { window: window.kind.name(), start_s: start_s(window), level, code }
-}
-
-fn start_s(window: Window) -> i64 {
-    window.start.start_ms().div_euclid(1_000)
-}
-
-fn packed<T: Pack>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    value.pack(&mut bytes);
-    bytes
-}
-
-fn unpacked<T: Pack>(bytes: &[u8]) -> Result<T, Damaged> {
-    let mut reader = Unpacker::new(bytes);
-    let value = T::unpack(&mut reader)?;
-    reader.finish()?;
-    Ok(value)
 }

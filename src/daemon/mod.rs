@@ -6,6 +6,7 @@ mod driver;
 mod house;
 mod keeper;
 mod outgoing;
+mod recovery;
 mod stop;
 mod works;
 
@@ -24,7 +25,6 @@ use crate::publish::assemble::Assembler;
 use crate::publish::egress;
 use crate::settings::Settings;
 use crate::settings::reference::ReferenceError;
-use crate::settings::tariff::TariffError;
 use crate::store::{self, StoreError};
 use crate::{ingest, setup};
 use driver::Driver;
@@ -57,8 +57,8 @@ impl Surroundings {
 pub enum DaemonError {
     /// A table of regions that the settings name has a fault.
     Reference(ReferenceError),
-    /// A table of valley periods that the settings name has a fault.
-    Tariff(TariffError),
+    /// Another table that the settings name has a fault.
+    Table(setup::TableError),
     /// A secret that the settings name cannot be read.
     Secret(io::Error),
     /// The system gives no threads or no runtime.
@@ -75,7 +75,12 @@ impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reference(_) => f.write_str("the table of regions (reference.regions_csv) cannot be used"),
-            Self::Tariff(_) => f.write_str("the table of valley periods (reference.valley_csv) cannot be used"),
+            Self::Table(setup::TableError::Tariff(_)) => {
+                f.write_str("the table of valley periods (reference.valley_csv) cannot be used")
+            }
+            Self::Table(setup::TableError::Register(_)) => {
+                f.write_str("the register of a source (register_csv) cannot be used")
+            }
             Self::Secret(_) => f.write_str("the password (mqtt.password_file) cannot be read"),
             Self::Start(_) => f.write_str("the daemon cannot be started"),
             Self::Connection(why) => write!(f, "the broker cannot be used with these settings: {why}"),
@@ -89,7 +94,7 @@ impl std::error::Error for DaemonError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Reference(error) => Some(error),
-            Self::Tariff(error) => Some(error),
+            Self::Table(error) => Some(error),
             Self::Secret(error) | Self::Start(error) => Some(error),
             Self::Connection(_) => None,
             Self::Store(error) => Some(error),
@@ -120,7 +125,7 @@ impl From<KeepError> for DaemonError {
 /// Where it cannot start, or cannot go on. A broker that is away is no error: it is waited for.
 pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Result<(), DaemonError> {
     let tables = setup::reference(settings).map_err(DaemonError::Reference)?;
-    let config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Tariff)?;
+    let config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Table)?;
     let password = setup::password(settings).map_err(DaemonError::Secret)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -10,7 +10,9 @@ use chargetally_core::shard::AlarmEvent;
 use chargetally_core::time::{ArrivalTime, EventTime};
 use chargetally_core::window::{Calendar, Window, WindowKind};
 use serde::Serialize;
+use tracing::debug;
 
+use crate::dialect::Request;
 use crate::engine::{Notice, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
@@ -27,6 +29,9 @@ pub(super) struct Outgoing {
     root: Root,
     publisher: Publisher,
 }
+
+/// How long a broker need keep a request to a station, s.
+const REQUEST_EXPIRY_S: u32 = 60;
 
 /// How long a broker need keep a summary, s: as long as anybody would take it for the present one.
 const fn expiry_s(kind: WindowKind) -> u32 {
@@ -116,6 +121,19 @@ impl Outgoing {
         self.say(self.root.format_out(&OutTopic::Rejected), &record, false, Priority::Routine, REJECTED_SCHEMA);
     }
 
+    /// Sends what a dialect wants a station to be asked; an answer that comes much later helps nobody.
+    fn request(&self, request: Request) {
+        debug!(topic = request.topic, "station asked to say everything anew");
+        self.publisher.publish(Entry {
+            topic: request.topic,
+            payload: request.payload.into(),
+            retain: false,
+            priority: Priority::Routine,
+            expiry_s: Some(REQUEST_EXPIRY_S),
+            schema: String::new(),
+        });
+    }
+
     /// Gives out the counters, retained.
     pub(super) fn counters(&self, now: ArrivalTime, calendar: &Calendar, stats: &Stats, foreign: u64) {
         let unsent = self.unsent();
@@ -144,6 +162,7 @@ impl Outgoing {
                 match notice {
                     Notice::Alarm(event) => outgoing.alarm(&event, &calendar),
                     Notice::Rejected(sample) => outgoing.rejected(&sample, &calendar),
+                    Notice::Request(request) => outgoing.request(request),
                 }
             }
         })

@@ -1,13 +1,18 @@
 //! From messages to observations: one file per payload dialect. A dialect yields what a whole message says, or a
 //! [`Reject`] and nothing at all. It must never panic, do IO, read a clock, or know of the aggregator.
 
+pub mod describe;
 pub(crate) mod json;
+pub mod mapping;
 pub mod native;
+pub mod sparkplug;
 
 use std::fmt;
 
 use chargetally_core::config::SourceIndex;
 use chargetally_core::observation::{Observation, StationKey};
+use chargetally_core::pack::Damaged;
+use chargetally_core::time::ArrivalTime;
 
 use crate::topic::ID_BYTES_MAX;
 
@@ -16,12 +21,17 @@ use crate::topic::ID_BYTES_MAX;
 pub enum Dialect {
     /// The project's own topics and JSON.
     Native(native::Native),
+    /// What a mapping describes.
+    Mapping(mapping::Mapping),
+    /// Sparkplug B.
+    Sparkplug(sparkplug::Sparkplug),
 }
 
 impl Dialect {
     /// Gives everything that one message says to `sink`, in the message's order; or nothing at all, and why.
     ///
-    /// `retained` is whether the broker replayed the message from its retained store.
+    /// `arrival` stands in where the payload carries no time; `retained` is whether the broker replayed the message
+    /// from its retained store.
     ///
     /// # Errors
     /// [`Reject`] where the message cannot be read whole; it is to be counted, and is no reason to stop.
@@ -29,12 +39,46 @@ impl Dialect {
         &mut self,
         topic: &str,
         payload: &[u8],
+        arrival: ArrivalTime,
         retained: bool,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
         match self {
             Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
+            Self::Mapping(mapping) => mapping.decode(topic, payload, arrival, retained, limits, sink),
+            Self::Sparkplug(sparkplug) => sparkplug.decode(topic, payload, arrival, retained, limits, sink),
+        }
+    }
+
+    /// Gives what is remembered of every station whose memory changed since this was last asked, packed. A dialect
+    /// without memory has nothing to give; empty bytes say that the station is forgotten.
+    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+        match self {
+            Self::Native(_) => {}
+            Self::Mapping(mapping) => mapping.changed_memory(sink),
+            Self::Sparkplug(sparkplug) => sparkplug.changed_memory(sink),
+        }
+    }
+
+    /// Gives the messages that the dialect wants sent to stations, each with its topic: requests to say anew what its
+    /// memory lacks. Who decodes without publishing may drop them; they are made again when they are needed.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        match self {
+            Self::Native(_) | Self::Mapping(_) => Vec::new(),
+            Self::Sparkplug(sparkplug) => sparkplug.take_requests(),
+        }
+    }
+
+    /// Takes back what [`Self::changed_memory`] gave of one station.
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are none that it gives; nothing is taken then.
+    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
+        match self {
+            Self::Native(_) => Ok(()),
+            Self::Mapping(mapping) => mapping.restore_memory(key, packed),
+            Self::Sparkplug(sparkplug) => sparkplug.restore_memory(key, packed),
         }
     }
 
@@ -43,17 +87,21 @@ impl Dialect {
     pub fn owns(&self, topic: &str) -> bool {
         match self {
             Self::Native(native) => native.root().holds(topic),
+            Self::Mapping(mapping) => mapping.owns(topic),
+            Self::Sparkplug(sparkplug) => sparkplug.owns(topic),
         }
     }
 
-    /// The station that a topic names, where it names one: what the message is spread over workers by.
+    /// The station that a topic names, or its source where the topic does not: what the message is spread over workers by.
     #[must_use]
-    pub fn station_of<'a>(&self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
+    pub fn station_of<'a>(&'a self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
         match self {
             Self::Native(native) => {
                 let topic = native.root().parse_in(topic, limits.id_bytes_max).ok()?;
                 Some(StationKey { operator: topic.operator, station: topic.station })
             }
+            Self::Mapping(mapping) => mapping.station_of(topic, limits),
+            Self::Sparkplug(sparkplug) => sparkplug.station_of(topic, limits),
         }
     }
 
@@ -63,8 +111,21 @@ impl Dialect {
     pub fn filters(&self, provinces: &[u8], share: Option<&str>) -> Vec<String> {
         match self {
             Self::Native(native) => native.root().in_filters(provinces, share),
+            // Most of these topics are retained, and a broker sends no retained message to a shared subscription.
+            Self::Mapping(mapping) => mapping.filters(),
+            // Nothing of it is retained, but a birth has to reach the same worker as the data after it.
+            Self::Sparkplug(sparkplug) => sparkplug.filters(),
         }
     }
+}
+
+/// A message that a dialect wants sent to a station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub topic: String,
+    /// What; not to be retained.
+    pub payload: Vec<u8>,
 }
 
 /// The source whose topics a topic belongs to: the first whose dialect owns it.
@@ -202,6 +263,14 @@ reasons! {
     DuplicateId "duplicate_id",
     /// The station has more equipment or connectors than the limit.
     TooManyParts "too_many_parts",
+    /// There are more stations than the source may have, or the dialect can remember.
+    TooManyStations "too_many_stations",
+    /// The source sends more messages a second than it may.
+    TooManyMessages "too_many_messages",
+    /// The payload is no Protocol Buffers message of the dialect.
+    NotProtobuf "not_protobuf",
+    /// A metric is named by an alias that no birth certificate gave.
+    UnknownAlias "unknown_alias",
 }
 
 impl fmt::Display for Reason {

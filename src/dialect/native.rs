@@ -34,20 +34,20 @@ const fn quantity(name: &'static str, min: f64, max: f64, scale: f64) -> Quantit
     Quantity { name, min, max, scale }
 }
 
-const POWER: Quantity = quantity("power_kw", -KW_MAX, KW_MAX, 1000.0);
-const DEMAND: Quantity = quantity("power_demand_kw", -KW_MAX, KW_MAX, 1000.0);
-const IMPORT: Quantity = quantity("import_kwh", 0.0, KWH_MAX, J_PER_KWH);
-const EXPORT: Quantity = quantity("export_kwh", 0.0, KWH_MAX, J_PER_KWH);
+pub(super) const POWER: Quantity = quantity("power_kw", -KW_MAX, KW_MAX, 1000.0);
+pub(super) const DEMAND: Quantity = quantity("power_demand_kw", -KW_MAX, KW_MAX, 1000.0);
+pub(super) const IMPORT: Quantity = quantity("import_kwh", 0.0, KWH_MAX, J_PER_KWH);
+pub(super) const EXPORT: Quantity = quantity("export_kwh", 0.0, KWH_MAX, J_PER_KWH);
 // Domain G3 gives 1500 V and 1000 A; megawatt charging goes beyond both.
-const VOLTAGE: Quantity = quantity("voltage_v", 0.0, 2000.0, 1000.0);
-const CURRENT: Quantity = quantity("current_a", -3000.0, 3000.0, 1000.0);
-const CONNECTOR_TEMP: Quantity = quantity("connector_temp_c", TEMP_C.0, TEMP_C.1, 1000.0);
-const SOC: Quantity = quantity("soc_pct", 0.0, 100.0, 10.0);
-const BATTERY_TEMP_MAX: Quantity = quantity("battery_temp_max_c", TEMP_C.0, TEMP_C.1, 1000.0);
-const BATTERY_TEMP_MIN: Quantity = quantity("battery_temp_min_c", TEMP_C.0, TEMP_C.1, 1000.0);
-const CELL_MAX: Quantity = quantity("cell_v_max", 0.0, 24.0, 1000.0);
-const CELL_MIN: Quantity = quantity("cell_v_min", 0.0, 24.0, 1000.0);
-const INSULATION: Quantity = quantity("insulation_kohm", 0.0, 1e9, 1000.0);
+pub(super) const VOLTAGE: Quantity = quantity("voltage_v", 0.0, 2000.0, 1000.0);
+pub(super) const CURRENT: Quantity = quantity("current_a", -3000.0, 3000.0, 1000.0);
+pub(super) const CONNECTOR_TEMP: Quantity = quantity("connector_temp_c", TEMP_C.0, TEMP_C.1, 1000.0);
+pub(super) const SOC: Quantity = quantity("soc_pct", 0.0, 100.0, 10.0);
+pub(super) const BATTERY_TEMP_MAX: Quantity = quantity("battery_temp_max_c", TEMP_C.0, TEMP_C.1, 1000.0);
+pub(super) const BATTERY_TEMP_MIN: Quantity = quantity("battery_temp_min_c", TEMP_C.0, TEMP_C.1, 1000.0);
+pub(super) const CELL_MAX: Quantity = quantity("cell_v_max", 0.0, 24.0, 1000.0);
+pub(super) const CELL_MIN: Quantity = quantity("cell_v_min", 0.0, 24.0, 1000.0);
+pub(super) const INSULATION: Quantity = quantity("insulation_kohm", 0.0, 1e9, 1000.0);
 const ENERGY: Quantity = quantity("energy_kwh", 0.0, KWH_MAX, J_PER_KWH);
 const BILLED: Quantity = quantity("billed_kwh", 0.0, KWH_MAX, J_PER_KWH);
 const ENERGY_FEE: Quantity = quantity("energy_fee", 0.0, FEE_MAX, 100.0);
@@ -201,7 +201,8 @@ impl TelemetryRecord<'_> {
     }
 }
 
-fn status_from_name(name: &str) -> Option<Status> {
+/// The status with this name on the wire.
+pub(crate) fn status_from_name(name: &str) -> Option<Status> {
     Some(match name {
         "available" => Status::Available,
         "occupied" => Status::Occupied,

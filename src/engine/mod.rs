@@ -2,10 +2,12 @@
 //! point of every worker's stream, and adds up what they hand over. It does no IO and reads no clock: replay, daemon
 //! and simulation drive the same engine, and the same input gives the same figures on any number of workers.
 
+mod quota;
 mod resume;
 mod stats;
 mod worker;
 
+pub use quota::Quota;
 pub use resume::{Packed, Resuming};
 pub use stats::Stats;
 pub use worker::{Notice, RejectedSample};
@@ -29,6 +31,7 @@ use rustc_hash::FxHasher;
 
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits};
+use quota::Gate;
 use worker::{Job, Sampler, Worker};
 
 /// A batch goes to its worker when it holds this much, bytes.
@@ -44,6 +47,8 @@ pub struct EngineConfig {
     pub rollup: RollupConfig,
     /// By source.
     pub dialects: Vec<Dialect>,
+    /// What each source may send; those beyond the list have no bounds of their own.
+    pub quotas: Vec<Quota>,
     pub limits: Limits,
     /// At least 1.
     pub workers: usize,
@@ -131,6 +136,10 @@ pub struct Engine {
     spent: Receiver<Batch>,
     notices: Option<Receiver<Notice>>,
     dialects: Vec<Dialect>,
+    /// By source.
+    gates: Vec<Gate>,
+    /// What the gates kept out.
+    kept_out: Stats,
     limits: Limits,
     rollup: Rollup,
     recall: Option<Box<dyn Recall>>,
@@ -157,7 +166,7 @@ impl Engine {
         closed: Bucket,
         shards: Vec<Shard>,
     ) -> std::io::Result<Self> {
-        let EngineConfig { core, rollup, dialects, limits, workers, rejected_samples_per_s } = config;
+        let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } = config;
         let (spent_sender, spent) = mpsc::channel();
         let (notice_sender, notices) = mpsc::channel();
         let mut handles = Vec::with_capacity(workers);
@@ -178,6 +187,10 @@ impl Engine {
             handles,
             spent,
             notices: Some(notices),
+            gates: (0..dialects.len())
+                .map(|source| Gate::new(quotas.get(source).copied().unwrap_or(Quota::NONE)))
+                .collect(),
+            kept_out: Stats::default(),
             dialects,
             limits,
             rollup: Rollup::new(rollup, workers, closed),
@@ -200,6 +213,13 @@ impl Engine {
     pub fn push(&mut self, message: &Message<'_>) -> Result<(), EngineError> {
         if message.arrival > self.newest {
             self.advance(message.arrival)?;
+        }
+        let source = usize::from(message.source.0);
+        let key = || self.dialects[source].station_of(message.topic, &self.limits);
+        if let Err(reason) = self.gates[source].admit(message, key) {
+            self.kept_out.messages += 1;
+            self.kept_out.reject(reason);
+            return Ok(());
         }
         let worker = self.worker_of(message);
         let handle = &mut self.handles[worker];
@@ -350,7 +370,7 @@ impl Engine {
     /// [`EngineError`].
     pub fn stats(&mut self) -> Result<Stats, EngineError> {
         self.flush()?;
-        let mut sum = Stats::default();
+        let mut sum = self.kept_out.clone();
         for stats in self.ask_all(|reply| Job::Stats { reply })? {
             sum.add(&stats);
         }

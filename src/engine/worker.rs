@@ -11,7 +11,7 @@ use chargetally_core::window::Window;
 use super::resume::{self, Packed};
 use super::stats::Stats;
 use crate::batch::{Batch, Message};
-use crate::dialect::{Dialect, Limits, Reject};
+use crate::dialect::{Dialect, Limits, Reject, Request};
 
 /// What a worker is told to do.
 pub(super) enum Job {
@@ -42,6 +42,8 @@ pub enum Notice {
     Alarm(Box<AlarmEvent>),
     /// A message was refused: a sample of those, at most so many a second.
     Rejected(Box<RejectedSample>),
+    /// A dialect wants something sent to a station.
+    Request(Request),
 }
 
 /// A refused message, for people to look at.
@@ -114,6 +116,7 @@ impl Worker {
                     // Where nobody collects spent batches any more, this one's memory is just given back.
                     let _uncollected = spent.send(batch);
                     self.give_alarms();
+                    self.give_requests();
                 }
                 Job::Close { until, reply } => {
                     let report = self.shard.close(until);
@@ -154,6 +157,12 @@ impl Worker {
         self.give(alarms);
     }
 
+    fn give_requests(&mut self) {
+        for request in self.dialects.iter_mut().flat_map(Dialect::take_requests) {
+            let _gone = self.notices.send(Notice::Request(request));
+        }
+    }
+
     fn give(&self, alarms: Vec<AlarmEvent>) {
         for alarm in alarms {
             let _gone = self.notices.send(Notice::Alarm(Box::new(alarm)));
@@ -167,6 +176,7 @@ impl Worker {
         let decoded = self.dialects[usize::from(source.0)].decode(
             topic,
             payload,
+            arrival,
             retained,
             &self.limits,
             &mut |key: StationKey<'_>, observation: Observation<'_>| {

@@ -98,6 +98,24 @@ named! {
     DialectName {
         /// The project's own, as the schemas describe it.
         Native = "native",
+        /// As `[[source.mapping.field]]` describes them.
+        Mapping = "mapping",
+        /// evcc.
+        Evcc = "evcc",
+        /// openWB 2.
+        Openwb = "openwb",
+        /// go-eCharger, API version 2.
+        GoE = "go-e",
+        /// OpenEVSE.
+        Openevse = "openevse",
+        /// SmartEVSE 3.
+        Smartevse = "smartevse",
+        /// Tinkerforge WARP.
+        Warp = "warp",
+        /// Homie 5.
+        Homie = "homie",
+        /// Sparkplug B.
+        Sparkplug = "sparkplug",
     }
 }
 

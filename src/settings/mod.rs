@@ -7,6 +7,7 @@
 //! opens the files that the settings name, except in [`Settings::check_files`].
 
 mod alarms;
+mod mapping;
 mod meant;
 mod policy;
 mod reader;
@@ -14,6 +15,7 @@ mod service;
 mod written;
 
 pub mod reference;
+pub mod register;
 pub mod tariff;
 
 use std::fmt;
@@ -121,6 +123,23 @@ fn read(values: Map<String, Value>, problems: Vec<Problem>) -> Result<Loaded, Se
     if problems.is_empty() { Ok(Loaded { settings, entries }) } else { Err(SettingsError { problems }) }
 }
 
+/// The source of this dialect as it stands where the settings say no more; `None` for one that needs more.
+#[must_use]
+pub fn usual_source(dialect: DialectName) -> Option<Source> {
+    source_with(dialect, &[])
+}
+
+/// The source of this dialect where the settings say only these keys of its table.
+#[must_use]
+pub fn source_with(dialect: DialectName, keys: &[(&str, &str)]) -> Option<Source> {
+    let text = |text: &str| Value::new(None, config::ValueKind::from(text));
+    let written = keys.iter().map(|&(key, value)| (key.to_owned(), text(value)));
+    let table = written.chain([("dialect".to_owned(), text(dialect.name()))]).collect();
+    let sources = Value::new(None, config::ValueKind::Array(vec![Value::new(None, config::ValueKind::Table(table))]));
+    let loaded = read(Map::from([("source".to_owned(), sources)]), Vec::new()).ok()?;
+    loaded.settings.sources.into_iter().next()
+}
+
 impl Settings {
     /// What concerns more than one table.
     fn check_together(&self, reader: &mut Reader) {
@@ -131,11 +150,11 @@ impl Settings {
             if self.sources[..index].iter().any(|other| other.name == source.name) {
                 refuse("name", format!("{:?} is the name of another source already", source.name));
             }
-            if let Some(other) = self.sources[..index].iter().find(|other| other.root.overlaps(&source.root)) {
+            if let Some(other) = self.sources[..index].iter().find(|other| other.overlaps(source)) {
                 let what = format!("overlaps the root of source {:?}: messages would count twice", other.name);
                 refuse("root", what);
             }
-            if source.root.overlaps(&self.publish.root) {
+            if source.may_read(&self.publish.root) {
                 refuse("root", "overlaps publish.root: the daemon would read what it writes".to_owned());
             }
         }
@@ -174,7 +193,13 @@ impl Settings {
             check("[mqtt]", key, opened.and_then(Result::err));
         }
         let reference = &self.reference;
-        let mut wrong_tables = Vec::new();
+        let (mut wrong_tables, mut wrong_registers) = (Vec::new(), Vec::new());
+        for source in &self.sources {
+            if let (Some(path), Some(mapping)) = (&source.register, &source.mapping) {
+                let read = register::read(path, &mapping.operator).map(drop);
+                wrong_registers.extend(read.err().map(|error| error.to_string()));
+            }
+        }
         for (key, path) in [("regions_csv", &reference.regions_csv), ("valley_csv", &reference.valley_csv)] {
             let Some(path) = path else { continue };
             let opened = File::open(path);
@@ -192,6 +217,10 @@ impl Settings {
             let entry = entries.iter().find(|entry| entry.header == "[reference]" && entry.key == key);
             let at = entry.and_then(|entry| entry.at.as_deref());
             problems.push(Problem::new(at, &format!("reference.{key}"), what));
+        }
+        for what in wrong_registers {
+            let entry = entries.iter().find(|entry| entry.header == "[[source]]" && entry.key == "register_csv");
+            problems.push(Problem::new(entry.and_then(|entry| entry.at.as_deref()), "source.register_csv", what));
         }
         if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
     }

@@ -3,6 +3,8 @@
 //!
 //! The calls that read a key are the only list of known keys there is; nothing else may name them a second time.
 
+mod nested;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;

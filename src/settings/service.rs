@@ -2,16 +2,20 @@
 //! `[state]` and `[run]`. Each function here is the only place that knows the keys, defaults and bounds of its table.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chargetally_core::scope::Level;
 use chargetally_core::window::WindowKind;
 use jiff::tz::TimeZone;
 
+use super::mapping;
 use super::meant::{
     BrokerUrl, DialectName, FileRef, LogFormat, Millis, Protocol, absolute, level, name, optional_name, root, window,
     zone,
 };
 use super::reader::Section;
+use crate::dialect::mapping::spec::Spec;
+use crate::engine::Quota;
 use crate::topic::Root;
 
 /// Sources at most.
@@ -105,19 +109,70 @@ pub struct Source {
     pub expected_interval: Option<Millis>,
     /// Whether any message of a station prolongs what its connectors said before.
     pub prolong: bool,
+    /// What it may send at most.
+    pub quota: Quota,
+    /// Whether stations may be asked to say anew what is missing; only Sparkplug B has a way to ask.
+    pub rebirth: bool,
+    /// What its topics and payloads say, where its dialect is a mapping.
+    pub mapping: Option<Arc<Spec>>,
+    /// The file with the master data of its stations, where they send none; only for mappings.
+    pub register: Option<PathBuf>,
+}
+
+impl Source {
+    /// Whether a message could belong to both sources.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (&self.mapping, &other.mapping) {
+            (None, None) => self.root.overlaps(&other.root),
+            (Some(mapping), None) => mapping.may_lie_under(&other.root),
+            (None, Some(mapping)) => mapping.may_lie_under(&self.root),
+            (Some(mapping), Some(other)) => mapping.overlaps(other),
+        }
+    }
+
+    /// Whether a message under this root could belong to the source.
+    #[must_use]
+    pub fn may_read(&self, root: &Root) -> bool {
+        self.mapping.as_ref().map_or_else(|| self.root.overlaps(root), |mapping| mapping.may_lie_under(root))
+    }
+}
+
+/// The root of dialects that are no mapping.
+fn usual_root(dialect: DialectName) -> &'static str {
+    match dialect {
+        DialectName::Sparkplug => "spBv1.0",
+        _ => "ev/v1",
+    }
 }
 
 pub(super) fn source(t: &mut Section<'_>) -> Source {
-    let source = Source {
-        name: t.text("name", "native", |text| name(text, 64)),
-        dialect: t.text("dialect", "native", str::parse),
-        root: t.text("root", "ev/v1", root),
+    let name = t.text("name", "native", |text| name(text, 64));
+    let dialect = t.text("dialect", "native", str::parse);
+    let preset = mapping::preset(dialect);
+    let defaults = preset.as_ref().map_or(mapping::Defaults::OTHERS, |preset| preset.defaults);
+    let mut source = Source {
+        name,
+        dialect,
+        root: t.text("root", preset.as_ref().map_or(usual_root(dialect), |preset| &preset.root), root),
         qos: t.count("qos", 1, 0..=1),
-        hold: t.span("hold_s", 180, 1..=DAY_S, SECOND_MS),
+        hold: t.span("hold_s", defaults.hold_s, 1..=DAY_S, SECOND_MS),
         expected_interval: Some(t.span("expected_interval_s", 0, 0..=DAY_S, SECOND_MS))
             .filter(|interval| interval.as_ms() > 0),
-        prolong: t.flag("prolong", false),
+        prolong: t.flag("prolong", defaults.prolong),
+        quota: Quota {
+            messages_per_s: t.count("messages_per_s", 0, 0..=100_000_000),
+            payload_bytes_max: match t.count::<usize>("max_payload_kb", 0, 0..=65_536) {
+                0 => usize::MAX,
+                kb => kb * 1024,
+            },
+            stations_max: t.count("stations", 0, 0..=10_000_000),
+        },
+        rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
+        mapping: None,
+        register: if preset.is_some() { t.text("register_csv", "", absolute) } else { None },
     };
+    source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
         let what = "is not shorter than hold_s: every connector would be unobserved between two samples";
         t.refuse("expected_interval_s", what.to_owned());

@@ -52,6 +52,11 @@ pub(super) fn merge(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Map<Strin
     values
 }
 
+/// The values of one text, with `name:line` as their origins.
+pub(super) fn parse(name: &str, text: &str, problems: &mut Vec<Problem>) -> Map<String, Value> {
+    Written::parse(Path::new(name), text, problems).values
+}
+
 fn files_of(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for path in paths {

@@ -34,8 +34,9 @@ fn at_ms(zone: &TimeZone, year: i16, month: i8, day: i8) -> i64 {
 
 #[test]
 fn the_defaults_are_those_of_the_core() {
-    let EngineConfig { core, rollup, dialects, limits, workers, rejected_samples_per_s } =
+    let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } =
         engine_of("[run]\nshards = 1");
+    assert_eq!(quotas, [crate::engine::Quota::NONE]);
     let expected = Config::default();
     assert_eq!(core.grace_ms, expected.grace_ms);
     assert_eq!(core.future_skew_ms, expected.future_skew_ms);

@@ -1,6 +1,7 @@
 //! Tables of messages and what they say, or why they are refused; and noise.
 
 use chargetally_core::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
+use chargetally_core::time::ArrivalTime;
 use proptest::prelude::*;
 
 use super::*;
@@ -23,7 +24,8 @@ fn decode(
     limits: &Limits,
     mut see: impl FnMut(StationKey<'_>, Observation<'_>),
 ) -> Result<(), Reject> {
-    Dialect::Native(Native::new(Root::default_in())).decode(topic, payload, true, limits, &mut see)
+    let arrival = ArrivalTime::from_ms(0);
+    Dialect::Native(Native::new(Root::default_in())).decode(topic, payload, arrival, true, limits, &mut see)
 }
 
 fn check(topic: &str, payload: &str, expected: &[Observation<'_>]) {

@@ -3,6 +3,7 @@
 //! go in, verdicts and reports come out; time is always an argument.
 
 mod census;
+mod claim;
 mod close;
 mod dirty;
 mod minutes;
