@@ -125,7 +125,7 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
     let speaker = outgoing.speak(engine.take_notices(), calendar).map_err(DaemonError::Start)?;
     let mut driver = Driver::new(engine, dialects, assembler, outgoing, egress, ingest, surroundings);
     let outcome = runtime.block_on(driver.run(stop));
-    let left = runtime.block_on(driver.end());
+    let left = runtime.block_on(driver.end(stop));
     // The speaker ends with the engine; it can only have panicked, which has been reported.
     let _panicked = speaker.join();
     runtime.shutdown_background();
