@@ -140,7 +140,7 @@ password_file = "credential:mqtt-password"
 [publish]
 root = "province/v1"
 [state]
-directory = "/var/lib/chargetally/province"
+directory = "/var/lib/chargetally-province"
 END
     mkdir -p /etc/systemd/system/chargetally@province.service.d
     printf '[Service]\nLoadCredential=mqtt-password:/etc/chargetally/province/mqtt-password\n' \
