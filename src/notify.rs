@@ -13,6 +13,9 @@ use tracing::warn;
 /// Bytes of a status line that are sent at most.
 const STATUS_BYTES_MAX: usize = 400;
 
+/// Whether this process has said READY: only then is there anything to reload.
+static SAID_READY: AtomicBool = AtomicBool::new(false);
+
 /// The line to the service manager, with the watchdog's interval as it was at the start.
 #[derive(Debug)]
 pub struct Notifier {
@@ -36,7 +39,15 @@ impl Notifier {
 
     /// The daemon does its work now: subscribed, and its state restored. Also ends a reload.
     pub fn ready(&self, status: &str) {
+        SAID_READY.store(true, Ordering::Relaxed);
         self.send(&[NotifyState::Ready, NotifyState::Status(&one_line(status))]);
+    }
+
+    /// Ends a reload that changed nothing. A daemon that was not ready before is not made so.
+    pub fn ready_as_before(&self, status: &str) {
+        if SAID_READY.load(Ordering::Relaxed) {
+            self.ready(status);
+        }
     }
 
     /// The line that `systemctl status` shows.
@@ -51,8 +62,11 @@ impl Notifier {
         }
     }
 
-    /// The settings are being read again; [`Notifier::ready`] has to follow.
+    /// The settings are being read again; [`Notifier::ready`] has to follow. Says nothing before the first READY.
     pub fn reloading(&self) {
+        if !SAID_READY.load(Ordering::Relaxed) {
+            return;
+        }
         match NotifyState::monotonic_usec_now() {
             Ok(now) => self.send(&[NotifyState::Reloading, now]),
             Err(_) => self.send(&[NotifyState::Reloading]),

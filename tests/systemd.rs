@@ -101,7 +101,7 @@ fn the_template_differs_from_the_plain_unit_only_by_its_instance() {
         let kept = unit.lines().filter(|line| !line.starts_with('#') && !line.starts_with("Description="));
         kept.map(str::to_owned).collect()
     };
-    let instance = unit("chargetally@.service").replace("/%i", "");
+    let instance = unit("chargetally@.service").replace("/%i", "").replace("-%i", "");
     assert_eq!(directives(instance), directives(unit("chargetally.service")));
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap_complete::Shell;
 
-use super::{command, print};
+use super::{command, manual, print};
 use crate::error::{Exit, Failure};
 
 /// Prints the completions of a shell.
@@ -19,7 +19,7 @@ pub fn completions(shell: Shell) -> Result<(), Failure> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// Writes `chargetally.1` and a page for each command that is not hidden into `directory`, which is made where
+/// Writes `chargetally.1`, a page for each command that is not hidden, and `chargetally.toml.5` into `directory`, which is made where
 /// it is missing.
 ///
 /// # Errors
@@ -30,5 +30,7 @@ pub fn man(directory: &Path) -> Result<(), Failure> {
         Failure::new(Exit::CannotCreate, what).because(error)
     };
     fs::create_dir_all(directory).map_err(failed)?;
-    clap_mangen::generate_to(command(), directory).map_err(failed)
+    clap_mangen::generate_to(command(), directory).map_err(failed)?;
+    let page = manual::settings_page(manual::SHIPPED, env!("CARGO_PKG_VERSION"));
+    fs::write(directory.join("chargetally.toml.5"), page).map_err(failed)
 }

@@ -1,5 +1,6 @@
 //! `chargetally run`: the daemon, until it is told to stop.
 
+use super::reload::Reload;
 use super::{args, check};
 use crate::daemon::{self, DaemonError, Stop, Surroundings};
 use crate::engine::EngineError;
@@ -12,12 +13,19 @@ use crate::logging;
 /// [`Exit::Config`] where the settings or what they name cannot work, [`Exit::Unavailable`] where the system does not
 /// give what is needed, [`Exit::Bug`] where a worker ended.
 pub fn run(args: &args::Run) -> Result<(), Failure> {
-    let settings = check::load(&args.settings)?.settings;
+    let mut settings = check::load(&args.settings)?.settings;
     logging::init(args.log.as_deref().unwrap_or(&settings.run.log), settings.run.log_format);
     let stop = Stop::new();
     let unavailable = |error| Failure::new(Exit::Unavailable, "the daemon cannot be started".to_owned()).because(error);
     stop.on_signals().map_err(unavailable)?;
-    daemon::run(&settings, &stop, Surroundings::real()).map_err(failure)
+    let reload = Reload::on_hangup(&args.settings, &stop).map_err(unavailable)?;
+    loop {
+        daemon::run(&settings, &stop, Surroundings::real()).map_err(failure)?;
+        match reload.next(&stop) {
+            Some(next) => settings = next,
+            None => return Ok(()),
+        }
+    }
 }
 
 /// How a daemon that cannot run ends.

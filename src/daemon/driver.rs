@@ -141,8 +141,10 @@ impl Driver {
 
     /// Ends in order: what has arrived is taken in, what is due is said, what waits is sent. Returns how much could not
     /// be sent any more.
-    pub(super) async fn end(&mut self) -> usize {
-        self.surroundings.notifier.stopping();
+    pub(super) async fn end(&mut self, stop: &Stop) -> usize {
+        if !stop.is_again() {
+            self.surroundings.notifier.stopping();
+        }
         self.sync_now();
         self.ingest.stop();
         let last = tokio::time::timeout(LAST_MESSAGES, async {

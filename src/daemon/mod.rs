@@ -155,7 +155,7 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
 
     let mut driver = Driver::new(house, egress, ingest, surroundings, resumed);
     let outcome = runtime.block_on(driver.run(stop));
-    let left = runtime.block_on(driver.end());
+    let left = runtime.block_on(driver.end(stop));
     // The speaker ends with the engine; it can only have panicked, which has been reported.
     let _panicked = speaker.join();
     runtime.shutdown_background();

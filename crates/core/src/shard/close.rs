@@ -114,7 +114,7 @@ impl Shard {
 
     /// Adds to the changes what follows from all connectors of a station together: whether it was open, and whether
     /// every working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets). It
-    /// is booked where the station as a whole counts.
+    /// is booked where the station as a whole counted then.
     pub(super) fn judge_station_minutes(&mut self, changes: &mut Vec<Change>) {
         let mut gained: BTreeMap<(Bucket, u32), Minute> = BTreeMap::new();
         for change in changes.iter() {
@@ -126,7 +126,8 @@ impl Shard {
             }
         }
         for ((bucket, station), gain) in gained {
-            let Station { minutes, slot, .. } = &mut self.stations[station as usize];
+            let Self { stations, book, .. } = &mut *self;
+            let Station { minutes, slot, .. } = &mut stations[station as usize];
             let before = minutes.get(bucket);
             let after = before.plus(gain);
             minutes.set(bucket, after);
@@ -138,7 +139,7 @@ impl Shard {
                 ..Tally::default()
             };
             if !tally.is_zero() {
-                changes.push(Change { bucket, slot: *slot, tally });
+                changes.push(Change { bucket, slot: book.owner_at(bucket, *slot), tally });
             }
         }
     }
