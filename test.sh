@@ -6,6 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export CARGO_TERM_COLOR=never DEBIAN_FRONTEND=noninteractive
+# Some tests put the daemon under load: code without any optimisation would measure itself.
+export CARGO_PROFILE_DEV_OPT_LEVEL="${CARGO_PROFILE_DEV_OPT_LEVEL:-1}"
 
 # A program the tests run, and the Debian package that has it.
 needed=(

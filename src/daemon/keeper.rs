@@ -9,7 +9,8 @@ use chargetally_core::time::{ArrivalTime, Bucket};
 use tracing::{info, warn};
 
 use super::recovery::{
-    History, META_DAEMON, META_REMAINDER, META_STANDING, WINDOW_LEVEL, Whole, packed, place, read_whole, resume,
+    History, META_DAEMON, META_MEMORY, META_REMAINDER, META_STANDING, WINDOW_LEVEL, Whole, packed, place, read_whole,
+    resume,
 };
 use super::works::{GivenOut, RecordKey, Works};
 use crate::clock::{Monotonic, monotonic};
@@ -75,6 +76,8 @@ pub(super) struct Keeper {
     entries: BTreeMap<String, Entry>,
     /// Kept with the next checkpoint.
     records: BTreeMap<RecordKey, RecordRow>,
+    /// What dialects have handed over of their memories, by its place in the store: kept until a checkpoint stands.
+    memories: BTreeMap<String, Vec<u8>>,
     /// Whether anything was given out since the last checkpoint.
     owed: bool,
     not_before: Monotonic,
@@ -138,6 +141,7 @@ impl Keeper {
             batch: None,
             entries: BTreeMap::new(),
             records: BTreeMap::new(),
+            memories: BTreeMap::new(),
             owed: false,
             not_before: monotonic(),
             remainders: whole.map_or(0, |whole| whole.remainders),
@@ -323,8 +327,12 @@ impl Keeper {
     fn write(&mut self, engine: &mut Engine, published: Bucket) -> Result<(), KeepError> {
         let seq = self.store.last_seq();
         let mut checkpoint = self.store.begin_checkpoint(seq)?;
-        let mut remainders = 0_u32;
+        let (mut remainders, memories) = (0_u32, &mut self.memories);
         engine.pack(|piece| match piece {
+            Packed::Memory(source, code, memory) => {
+                memories.insert(format!("{META_MEMORY}{source}/{code}"), memory);
+                Ok(())
+            }
             Packed::Station(code, state) => checkpoint.station(&code, &state),
             Packed::Remainder(worker, state) => {
                 remainders += 1;
@@ -333,6 +341,9 @@ impl Keeper {
         })??;
         for gone in remainders..self.remainders {
             checkpoint.meta(&format!("{META_REMAINDER}{gone}"), None)?;
+        }
+        for (place, memory) in &self.memories {
+            checkpoint.meta(place, (!memory.is_empty()).then_some(memory))?;
         }
         let rollup = engine.rollup();
         for (window, meta) in rollup.changed_windows() {
@@ -352,6 +363,7 @@ impl Keeper {
         checkpoint.commit()?;
         self.remainders = remainders;
         self.records.clear();
+        self.memories.clear();
         engine.saved()?;
         Ok(())
     }

@@ -8,6 +8,8 @@ use chargetally_core::rollup::{Record, Rollup, WindowMeta};
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::{Calendar, Window, WindowKind};
 
+use tracing::warn;
+
 use super::keeper::KeepError;
 use crate::engine::{Engine, EngineConfig, Recall, Resuming};
 use crate::store::{Place, Reader, Store};
@@ -18,6 +20,8 @@ pub(super) const WINDOW_LEVEL: &str = "window";
 pub(super) const META_DAEMON: &str = "daemon";
 pub(super) const META_STANDING: &str = "standing";
 pub(super) const META_REMAINDER: &str = "remainder/";
+/// And what a source's dialect remembers of a station, by source and station.
+pub(super) const META_MEMORY: &str = "memory/";
 const VERSION: u8 = 1;
 
 /// What the checkpoint knows of the daemon as a whole.
@@ -86,6 +90,17 @@ pub(super) fn resume(
         }
     })?;
     outcome?;
+    store.load_meta(|key, memory| {
+        let place = key.strip_prefix(META_MEMORY).and_then(|place| place.split_once('/'));
+        let Some((source, code)) = place else { return };
+        let taken = source
+            .parse()
+            .map_err(|_| Damaged { what: "source" })
+            .and_then(|source| resuming.memory(source, code, memory));
+        if let Err(error) = taken {
+            warn!(source, station = code, %error, "what a source remembered of a station does not fit it any more");
+        }
+    })?;
     let mut engine = resuming.start().map_err(KeepError::Start)?;
     let standing = standing.transpose().map_err(bad_state)?.unwrap_or_default();
     for (kind, start) in standing {

@@ -157,24 +157,25 @@ impl Engine {
     pub fn start(config: EngineConfig, from: ArrivalTime) -> std::io::Result<Self> {
         let shards: Vec<Shard> = (0..config.workers).map(|_| Shard::new(Arc::clone(&config.core), from)).collect();
         let closed = Bucket::holding_ms(from.ms() - config.core.grace_ms);
-        Self::with_shards(config, from, closed, shards)
+        let dialects = vec![config.dialects.clone(); config.workers];
+        Self::with_shards(config, from, closed, shards.into_iter().zip(dialects))
     }
 
     fn with_shards(
         config: EngineConfig,
         newest: ArrivalTime,
         closed: Bucket,
-        shards: Vec<Shard>,
+        shards: impl Iterator<Item = (Shard, Vec<Dialect>)>,
     ) -> std::io::Result<Self> {
         let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } = config;
         let (spent_sender, spent) = mpsc::channel();
         let (notice_sender, notices) = mpsc::channel();
         let mut handles = Vec::with_capacity(workers);
-        for (index, shard) in shards.into_iter().enumerate() {
+        for (index, (shard, dialects)) in shards.enumerate() {
             let worker = Worker {
                 index,
                 shard,
-                dialects: dialects.clone(),
+                dialects,
                 limits,
                 notices: notice_sender.clone(),
                 rejected_samples_per_s,

@@ -8,13 +8,14 @@ use std::sync::mpsc::{self, SyncSender};
 
 use chargetally_core::observation::StationKey;
 use chargetally_core::pack::Damaged;
-use chargetally_core::rollup::station_code;
+use chargetally_core::rollup::{station_code, station_of_code};
 use chargetally_core::shard::{Shard, packed_key, unpack_remainders};
 use chargetally_core::time::{ArrivalTime, Bucket};
 use rustc_hash::FxHasher;
 
 use super::worker::Job;
 use super::{Engine, EngineConfig, EngineError};
+use crate::dialect::Dialect;
 
 /// Packed stations that wait for the store at most, for each worker.
 const PACKED_MAX: usize = 64;
@@ -26,6 +27,8 @@ pub enum Packed {
     Station(String, Vec<u8>),
     /// What of a worker belongs to no station.
     Remainder(usize, Vec<u8>),
+    /// What a source's dialect remembers of a station by its code; nothing where it has forgotten it. It is given once.
+    Memory(usize, String, Vec<u8>),
 }
 
 /// An engine that is to go on from a checkpoint: it is given its stations one by one, and then started.
@@ -33,6 +36,8 @@ pub struct Resuming {
     config: EngineConfig,
     newest: ArrivalTime,
     shards: Vec<Shard>,
+    /// By worker and source.
+    dialects: Vec<Vec<Dialect>>,
 }
 
 impl Resuming {
@@ -45,7 +50,8 @@ impl Resuming {
         let mut shards: Vec<Shard> =
             (0..config.workers).map(|_| Shard::new(Arc::clone(&config.core), newest)).collect();
         unpack_remainders(&mut shards, remainders)?;
-        Ok(Self { config, newest, shards })
+        let dialects = vec![config.dialects.clone(); config.workers];
+        Ok(Self { config, newest, shards, dialects })
     }
 
     /// Takes in a station.
@@ -57,16 +63,28 @@ impl Resuming {
         self.shards[worker].unpack_station(block)
     }
 
+    /// Takes in what a source's dialect remembered of a station.
+    ///
+    /// # Errors
+    /// It is damaged, or of a source that speaks another dialect now.
+    pub fn memory(&mut self, source: usize, code: &str, packed: &[u8]) -> Result<(), Damaged> {
+        let (operator, station) = station_of_code(code).ok_or(Damaged { what: "station" })?;
+        let key = StationKey { operator: &operator, station };
+        let worker = worker_of(key, self.shards.len());
+        let dialect = self.dialects[worker].get_mut(source).ok_or(Damaged { what: "source" })?;
+        dialect.restore_memory(key, packed)
+    }
+
     /// Starts the workers. The windows of the checkpoint are still to be given to the rollup.
     ///
     /// # Errors
     /// Where the system gives no threads.
     pub fn start(self) -> io::Result<Engine> {
-        let Self { config, newest, mut shards } = self;
+        let Self { config, newest, mut shards, dialects } = self;
         let earliest = Bucket::holding_ms(newest.ms() - config.core.grace_ms);
         let closed = shards.iter().map(Shard::closed).max().unwrap_or(earliest);
         let reports: Vec<_> = shards.iter_mut().map(|shard| shard.close(closed)).collect();
-        let mut engine = Engine::with_shards(config, newest, closed, shards)?;
+        let mut engine = Engine::with_shards(config, newest, closed, shards.into_iter().zip(dialects))?;
         for (worker, report) in reports.into_iter().enumerate() {
             engine.rollup.absorb(worker, report);
         }
@@ -111,7 +129,13 @@ impl Engine {
 
 /// What a worker does when it is told to pack. Where nobody listens any more, packing goes on for nothing, which is
 /// rare and does no harm.
-pub(super) fn pack(index: usize, shard: &Shard, pieces: &SyncSender<Packed>) {
+pub(super) fn pack(index: usize, shard: &Shard, dialects: &mut [Dialect], pieces: &SyncSender<Packed>) {
+    for (source, dialect) in dialects.iter_mut().enumerate() {
+        dialect.changed_memory(&mut |key: StationKey<'_>, memory: &[u8]| {
+            let code = station_code(key.operator, key.station);
+            let _gone = pieces.send(Packed::Memory(source, code, memory.to_vec()));
+        });
+    }
     shard.pack_stations(&shard.dirty_stations(), |key, block| {
         let _gone = pieces.send(Packed::Station(station_code(key.operator, key.station), block.to_vec()));
     });

@@ -136,7 +136,7 @@ impl Worker {
                     let standing = self.shard.open_alarms();
                     self.give(standing);
                 }
-                Job::Pack { pieces } => resume::pack(self.index, &self.shard, &pieces),
+                Job::Pack { pieces } => resume::pack(self.index, &self.shard, &mut self.dialects, &pieces),
                 Job::Saved => self.shard.clear_dirty(),
                 Job::Stats { reply } => {
                     self.stats.alarms_refused = self.shard.alarms_refused();

@@ -31,6 +31,13 @@ pub fn station_code(operator: &str, station: &str) -> String {
     format!("{}/{station}", operator.replace('%', "%25").replace('/', "%2F"))
 }
 
+/// Operator and id of the station with a code.
+#[must_use]
+pub fn station_of_code(code: &str) -> Option<(String, &str)> {
+    let (operator, station) = code.split_once('/')?;
+    Some((operator.replace("%2F", "/").replace("%25", "%"), station))
+}
+
 impl Names {
     /// The name of a scope; `None` for an operator or station that nobody knows.
     #[must_use]
@@ -63,8 +70,8 @@ impl Names {
             COUNTY => Scope::County(digits(code, 6)?),
             OPERATOR => self.operator_scope(code),
             STATION => {
-                let (operator, station) = code.split_once('/')?;
-                self.station_scope(&operator.replace("%2F", "/").replace("%25", "%"), station)?
+                let (operator, station) = station_of_code(code)?;
+                self.station_scope(&operator, station)?
             }
             PART => {
                 let mut pieces = code.splitn(3, '/');

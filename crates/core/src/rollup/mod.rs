@@ -8,7 +8,7 @@ mod pack;
 mod publish;
 mod tariff;
 
-pub use code::{ScopeCode, station_code};
+pub use code::{ScopeCode, station_code, station_of_code};
 pub use names::Names;
 pub use pack::WindowMeta;
 pub use publish::{CensusBook, Figures, PartFigures, Publication};
