@@ -6,15 +6,18 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chargetally::daemon::{self, Stop, Surroundings};
 use chargetally::mqtt::{Event, Outgoing, Protocol, Qos, SendError};
 use chargetally::notify::Notifier;
-use chargetally::settings::{self, Settings};
+use chargetally::settings;
 use chargetally::simulate::{Fleet, FleetPlan, SimMessage};
 use chargetally::store::{Figures, Range, Reader};
 use support::mosquitto::Mosquitto;
@@ -30,9 +33,13 @@ const SETTINGS: &str = "CHARGETALLY_TEST_SETTINGS";
 /// Everything is let through at once, and nothing is dropped.
 const BROKER: &str = "allow_anonymous true\nmax_inflight_messages 1000\nmax_queued_messages 0\n";
 
-fn fast_ms() -> i64 {
-    let since_ms: i64 = std::env::var(CLOCK_SINCE).expect("set").parse().expect("a number");
+/// Simulated time, where it began at this point of the wall's.
+fn fast(since_ms: i64) -> i64 {
     since_ms + FASTER * (now_ms() - since_ms)
+}
+
+fn fast_ms() -> i64 {
+    fast(std::env::var(CLOCK_SINCE).expect("set").parse().expect("a number"))
 }
 
 /// No test, but the daemon that tests run as a process of its own: one that can be killed.
@@ -55,6 +62,8 @@ struct Daemon {
     process: Option<Child>,
     /// Where in the log this process begins.
     log_from: usize,
+    /// The store is on a disk of its own that is so small, MiB, in a namespace of the process's own.
+    disk_mb: Option<u32>,
 }
 
 impl Daemon {
@@ -66,13 +75,28 @@ impl Daemon {
             directory.path().join("state").display()
         );
         std::fs::write(directory.path().join("test.toml"), text).expect("written");
-        Self { directory, since_ms, process: None, log_from: 0 }
+        Self { directory, since_ms, process: None, log_from: 0, disk_mb: None }
     }
 
     fn start(&mut self) {
         self.log_from = self.log().len();
-        let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("a log");
-        let process = Command::new(std::env::current_exe().expect("this program"))
+        let log = File::options().create(true).append(true).open(self.log_path()).expect("a log");
+        let program = std::env::current_exe().expect("this program");
+        let mut command = match self.disk_mb {
+            None => Command::new(program),
+            Some(mb) => {
+                let mut command = Command::new("unshare");
+                let state = self.directory.path().join("state");
+                std::fs::create_dir_all(&state).expect("a directory");
+                let script = format!("mount -t tmpfs -o size={mb}m tmpfs \"$1\" && shift && exec \"$@\"");
+                command
+                    .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+                    .arg(state)
+                    .arg(program);
+                command
+            }
+        };
+        let process = command
             .args(["--ignored", "--exact", "daemon_process", "--nocapture"])
             .env(CLOCK_SINCE, self.since_ms.to_string())
             .env(SETTINGS, self.directory.path().join("test.toml"))
@@ -85,9 +109,14 @@ impl Daemon {
 
     /// Waits until this process says that it is ready.
     fn await_ready(&mut self) {
+        self.await_log(" ready");
+    }
+
+    /// Waits until this process has logged something.
+    fn await_log(&mut self, words: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.log()[self.log_from..].contains("ready") {
-            assert!(self.runs() && Instant::now() < deadline, "it is not ready: {}", self.log());
+        while !self.log()[self.log_from..].contains(words) {
+            assert!(self.runs() && Instant::now() < deadline, "it does not say {words:?}: {}", self.log());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -106,9 +135,8 @@ impl Daemon {
 
     /// Asks it to end, and waits until it has.
     fn stop(&mut self) {
+        self.signal("TERM");
         let mut process = self.process.take().expect("running");
-        let asked = Command::new("kill").arg(process.id().to_string()).status();
-        assert!(asked.expect("kill").success());
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = process.try_wait().expect("a child") {
@@ -120,11 +148,24 @@ impl Daemon {
         }
     }
 
-    fn state(&self) -> std::path::PathBuf {
-        self.directory.path().join("state")
+    /// Its store's directory, as the test sees it.
+    fn state(&self) -> PathBuf {
+        let state = self.directory.path().join("state");
+        match (&self.process, self.disk_mb) {
+            (Some(process), Some(_)) => {
+                let within = state.strip_prefix("/").expect("an absolute path");
+                Path::new("/proc").join(process.id().to_string()).join("root").join(within)
+            }
+            _ => state,
+        }
     }
 
-    fn log_path(&self) -> std::path::PathBuf {
+    fn signal(&self, name: &str) {
+        let id = self.process.as_ref().expect("running").id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill").success());
+    }
+
+    fn log_path(&self) -> PathBuf {
         self.directory.path().join("log")
     }
 
@@ -163,10 +204,6 @@ fn history(state: &Path, (from_ms, until_ms): (i64, i64)) -> History {
     records
 }
 
-fn settings_of(daemon: &Daemon) -> Settings {
-    settings::load(&[daemon.directory.path().join("test.toml")]).expect("good settings").settings
-}
-
 /// Where two records differ.
 fn told(key: &(String, i64, String, String), one: Option<&Figures>, other: Option<&Figures>) -> String {
     let (Some(one), Some(other)) = (one, other) else {
@@ -190,13 +227,13 @@ impl Dice {
 }
 
 /// Sends what a fleet sends, at the pace of the fast clock, until told to end. Returns the number of messages.
-fn send(port: u16, plan: FleetPlan, since_ms: i64, end: &std::sync::atomic::AtomicBool) -> u64 {
+fn send(port: u16, plan: FleetPlan, since_ms: i64, end: &AtomicBool) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut link = connect(port, "fleet", Protocol::V5, None).await;
         let mut fleet = Fleet::new(plan).expect("a fleet");
         let (mut message, mut sent, mut answered) = (SimMessage::default(), 0_u64, 0_u64);
-        while !end.load(std::sync::atomic::Ordering::Relaxed) && fleet.next_into(&mut message) {
+        while !end.load(Ordering::Relaxed) && fleet.next_into(&mut message) {
             // A last will has no time of its own: it counts from its arrival, which is not the same for any two daemons.
             if message.topic.ends_with("/status") {
                 continue;
@@ -209,7 +246,7 @@ fn send(port: u16, plan: FleetPlan, since_ms: i64, end: &std::sync::atomic::Atom
                         _ => {}
                     }
                 }
-                if since_ms + FASTER * (now_ms() - since_ms) >= message.arrival_ms {
+                if fast(since_ms) >= message.arrival_ms {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -246,80 +283,129 @@ fn send(port: u16, plan: FleetPlan, since_ms: i64, end: &std::sync::atomic::Atom
 }
 
 /// Ends the sender, also where the test fails.
-struct EndOnDrop<'a>(&'a std::sync::atomic::AtomicBool);
+struct EndOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for EndOnDrop<'_> {
     fn drop(&mut self) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
-/// Kills one of two daemons so often, under load, and holds what both keep in the end against each other.
-fn kill_often(kills: u32, connectors: u32) {
-    let broker = Mosquitto::start_with(BROKER);
+/// What a trial came to.
+struct Outcome {
+    sent: u64,
+    took: Duration,
+    records: usize,
+    energy_j: i64,
+}
+
+/// Runs two daemons under the same load, disturbs one of them, and holds what both keep in the end against each other.
+fn against_undisturbed(
+    connectors: u32,
+    disk_mb: Option<u32>,
+    disturb: impl FnOnce(&mut Mosquitto, &mut Daemon),
+) -> Outcome {
+    let mut broker = Mosquitto::start_with(BROKER);
     let since_ms = now_ms();
     let mut steady = Daemon::new(broker.port(), "steady", since_ms);
-    let mut killed = Daemon::new(broker.port(), "killed", since_ms);
+    let mut other = Daemon::new(broker.port(), "disturbed", since_ms);
+    other.disk_mb = disk_mb;
     steady.start();
-    killed.start();
-    std::thread::sleep(Duration::from_secs(2));
-    let start_ms = since_ms + FASTER * (now_ms() - since_ms);
+    other.start();
+    steady.await_ready();
+    other.await_ready();
+    let start_ms = fast(since_ms);
     let plan = FleetPlan { interval_ms: 12_000, ..FleetPlan::demo(7, connectors, start_ms) };
-    let end = std::sync::atomic::AtomicBool::new(false);
+    let (end, port) = (AtomicBool::new(false), broker.port());
     let began = Instant::now();
     let sent = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| send(broker.port(), plan, since_ms, &end));
+        let sender = scope.spawn(|| send(port, plan, since_ms, &end));
         let ends = EndOnDrop(&end);
         // Until all registrations are there.
         std::thread::sleep(Duration::from_secs(5));
-        let mut dice = Dice(0x5eed_cafe);
-        for kill in 0..kills {
-            // Some do not live to be ready; the others work for a while.
-            if dice.below(3) > 0 {
-                killed.await_ready();
-            }
-            std::thread::sleep(Duration::from_millis(dice.below(400)));
-            assert!(killed.runs(), "it has ended by itself before kill {kill}: {}", killed.log());
-            killed.kill();
-            killed.start();
+        disturb(&mut broker, &mut other);
+        // Until there are some windows that begin after the registrations.
+        let least_ms = REGISTERED_MS + 8 * 60_000;
+        while fast(since_ms) < start_ms + least_ms {
+            std::thread::sleep(Duration::from_millis(100));
         }
         drop(ends);
         sender.join().expect("the fleet")
     });
-    let took = began.elapsed();
-    let end_ms = since_ms + FASTER * (now_ms() - since_ms);
+    let (took, end_ms) = (began.elapsed(), fast(since_ms));
+    let kept = |daemon: &Daemon| history(&daemon.state(), (start_ms + REGISTERED_MS, end_ms));
     // Until both have taken everything, and have given out what was late.
     let deadline = Instant::now() + PATIENCE;
-    let settled = |daemon: &Daemon| history(&daemon.state(), (start_ms + REGISTERED_MS, end_ms));
-    while settled(&steady) != settled(&killed) && Instant::now() < deadline {
+    std::thread::sleep(Duration::from_secs(12));
+    while kept(&steady) != kept(&other) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(500));
     }
-    std::thread::sleep(Duration::from_secs(3));
-    steady.stop();
-    killed.stop();
-    let (one, other) = (settled(&steady), settled(&killed));
-    let differing: Vec<_> = one.keys().chain(other.keys()).filter(|key| one.get(key) != other.get(key)).collect();
-    let shown: Vec<String> = differing.iter().take(12).map(|key| told(key, one.get(key), other.get(key))).collect();
-    assert!(
-        differing.is_empty(),
-        "{} of {} records differ:\n{}\n{}",
-        differing.len(),
-        one.len(),
-        shown.join("\n"),
-        killed.log()
-    );
+    let (one, two) = (kept(&steady), kept(&other));
+    let differing: Vec<_> = one.keys().chain(two.keys()).filter(|key| one.get(key) != two.get(key)).collect();
+    let shown: Vec<String> = differing.iter().take(12).map(|key| told(key, one.get(key), two.get(key))).collect();
+    let (shown, log) = (shown.join("\n"), other.log());
+    assert!(differing.is_empty(), "{} of {} records differ:\n{shown}\n{log}", differing.len(), one.len());
     let energy_j: i64 = one.iter().filter(|(key, _)| key.0 == "1m" && key.2 == "nation").map(|(_, f)| f.import_j).sum();
     assert!(energy_j > 0 && one.len() > 100, "{energy_j} J in {} records", one.len());
-    println!(
-        "{kills} kills in {:.0} s, {sent} messages ({:.0}/s), {} records and {energy_j} J equal",
-        took.as_secs_f64(),
-        sent as f64 / took.as_secs_f64(),
-        one.len()
-    );
-    assert_eq!(settings_of(&killed).state.directory, Some(killed.state()));
+    steady.stop();
+    other.stop();
+    Outcome { sent, took, records: one.len(), energy_j }
 }
 
 #[test]
-fn a_daemon_killed_again_and_again_keeps_what_an_undisturbed_one_keeps() {
-    kill_often(500, 3_300);
+fn a_daemon_killed_500_times_keeps_what_an_undisturbed_one_keeps() {
+    const KILLS: u32 = 500;
+    let Outcome { sent, took, records, energy_j } = against_undisturbed(3_300, None, |_, daemon| {
+        let mut dice = Dice(0x5eed_cafe);
+        for kill in 0..KILLS {
+            // Some do not live to be ready; the others work for a while.
+            if dice.below(3) > 0 {
+                daemon.await_ready();
+            }
+            std::thread::sleep(Duration::from_millis(dice.below(400)));
+            assert!(daemon.runs(), "it has ended by itself before kill {kill}: {}", daemon.log());
+            daemon.kill();
+            daemon.start();
+        }
+    });
+    let per_s = sent as f64 / took.as_secs_f64();
+    println!("{KILLS} kills in {took:.0?}, {sent} messages ({per_s:.0}/s), {records} records and {energy_j} J equal");
+}
+
+#[test]
+fn a_full_disk_is_told_and_loses_nothing_once_there_is_room_again() {
+    against_undisturbed(1_000, Some(160), |_, daemon| {
+        let filler = daemon.state().join("filler");
+        let mut file = File::create(&filler).expect("a file on the small disk");
+        while file.write_all(&[0; 65_536]).is_ok() {}
+        drop(file);
+        daemon.await_log("the store takes nothing");
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(daemon.runs(), "{}", daemon.log());
+        std::fs::remove_file(&filler).expect("it is removed");
+        daemon.await_log("the store takes messages again");
+    });
+}
+
+#[test]
+fn a_network_that_is_cut_for_simulated_minutes_loses_nothing() {
+    against_undisturbed(1_000, None, |_, daemon| {
+        // A process that does not run reads nothing: the broker keeps what it is not told to have arrived.
+        daemon.signal("STOP");
+        std::thread::sleep(Duration::from_secs(6));
+        daemon.signal("CONT");
+    });
+}
+
+#[test]
+fn an_end_in_the_middle_of_the_work_is_orderly_and_loses_nothing() {
+    against_undisturbed(1_000, None, |_, daemon| {
+        let mut dice = Dice(0xe4d);
+        for _ in 0..12 {
+            daemon.await_ready();
+            std::thread::sleep(Duration::from_millis(dice.below(900)));
+            daemon.stop();
+            daemon.start();
+        }
+    });
 }
