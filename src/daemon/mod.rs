@@ -6,6 +6,8 @@ mod driver;
 mod house;
 mod keeper;
 mod outgoing;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod works;
 
