@@ -28,9 +28,9 @@ pub(super) const CLOSE: u32 = 1;
 /// unacknowledged does not wait for us.
 const ENTRIES_AT_ONCE: usize = 16;
 /// Gathered bytes that are made durable at once.
-const BYTES_AT_ONCE: usize = if SMALL { 1 << 10 } else { 4 << 20 };
+const BYTES_AT_ONCE: usize = if SMALL { 512 } else { 4 << 20 };
 /// Gathered bytes beyond which no more messages are taken until the store takes some.
-pub(super) const BYTES_MAX: usize = if SMALL { 4 << 10 } else { 24 << 20 };
+pub(super) const BYTES_MAX: usize = if SMALL { 2 << 10 } else { 24 << 20 };
 /// Of the time between two checkpoints at most one part in so many goes into the checkpoint.
 const CHECKPOINT_SHARE: u64 = 10;
 /// A journal that is longer is ended by a checkpoint even where the broker has not taken everything, bytes.

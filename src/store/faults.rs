@@ -15,8 +15,11 @@ pub(crate) enum Plan {
     /// What it is told.
     #[default]
     Sound,
-    /// It has no room.
-    Full,
+    /// It has no room after so many more points at which something is written or was committed.
+    Full {
+        /// Points that are passed before.
+        points: u32,
+    },
     /// The process ends after so many more points at which something is written or was committed.
     Crash {
         /// Points that are passed before.
@@ -119,7 +122,7 @@ pub(super) fn write(file: &Path) -> Result<(), StoreError> {
         if !disk.is_watched {
             return Ok(());
         }
-        if disk.plan == Plan::Full {
+        if disk.plan == (Plan::Full { points: 0 }) {
             return Err(StoreError::NoSpace { doing: "write", file: file.to_owned() });
         }
         disk.pass()?;
@@ -156,11 +159,11 @@ impl Disk {
     fn pass(&mut self) -> Result<(), StoreError> {
         match &mut self.plan {
             Plan::Crash { points: 0 } => Err(StoreError::bug("the process was ended by plan")),
-            Plan::Crash { points } => {
-                *points -= 1;
+            Plan::Crash { points } | Plan::Full { points } => {
+                *points = points.saturating_sub(1);
                 Ok(())
             }
-            Plan::Sound | Plan::Full => Ok(()),
+            Plan::Sound => Ok(()),
         }
     }
 }

@@ -24,8 +24,10 @@ pub(super) const BEGIN_MS: i64 = 1_769_875_200_000 - 4 * MINUTE_MS;
 const MINUTE_MS: i64 = 60_000;
 /// Steps until everything has settled, at most.
 const SETTLING_STEPS_MAX: usize = 3_000;
-/// A house takes a batch as long as there is room, so that it passes its limit by a batch and a few steps.
-const _: () = assert!(BYTES_MAX + (4 << 10) <= BUFFER_BYTES);
+/// What a batch and a few steps take in the journal at most, bytes.
+const BATCH_BYTES: usize = 3 << 10;
+/// A house takes a batch as long as there is room, so that it passes its limit by as much.
+const _: () = assert!(BYTES_MAX + BATCH_BYTES <= BUFFER_BYTES);
 
 /// Which faults a seed has, permille of its steps.
 #[derive(Debug, Clone, Copy)]
@@ -203,8 +205,8 @@ impl<'p> World<'p> {
             faults::set(Plan::Sound);
         }
         if draws.chance_permille(weather.full_disk) && self.full_until_ms.is_none() {
-            self.full_until_ms = Some(now_ms + draws.between(2_000, 120_000));
-            faults::set(Plan::Full);
+            self.full_until_ms = Some(now_ms + draws.between(2_000, 240_000));
+            faults::set(Plan::Full { points: [0, draws.below(40)][draws.below(2) as usize] });
         }
         if draws.chance_permille(weather.crash_while_writing) && self.full_until_ms.is_none() {
             faults::set(Plan::Crash { points: draws.below(40) });
@@ -325,7 +327,7 @@ impl<'p> World<'p> {
         }
         acknowledged.tokens.into_iter().for_each(|token| self.sender.acknowledged(token));
         let pending = life.house.keeper.as_ref().map_or(0, |keeper| keeper.pending_bytes());
-        if pending > BUFFER_BYTES {
+        if pending > BYTES_MAX + BATCH_BYTES {
             return Err(format!("{pending} bytes wait for the disk"));
         }
         Ok(())
@@ -350,7 +352,7 @@ impl<'p> World<'p> {
         let before = self.directory();
         let unfinished = faults::crashed();
         if self.full_until_ms.is_some() {
-            faults::set(Plan::Full);
+            faults::set(Plan::Full { points: 0 });
         }
         self.lives += 1;
         let after = self.directory();
