@@ -147,7 +147,7 @@ impl House {
 }
 
 /// Does what a journal's entry tells, as it was done when it was noted.
-fn redo(
+pub(super) fn redo(
     works: &mut Works,
     outgoing: &Outgoing,
     entry: JournalEntry<'_>,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::{JournalEntry, Seq};
+use super::{JournalEntry, Message, Seq, Tick};
 
 /// What the disk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,7 +31,24 @@ pub(crate) enum Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Told {
     Message { arrival_ms: i64, retain: bool, topic: Box<str>, payload: Box<[u8]> },
-    Step { now_ms: i64, what: u32 },
+    Step { now_ms: i64, what: u32, detail: Box<[u8]> },
+}
+
+impl Told {
+    /// The entry that was journalled; its quality of service and source are not kept.
+    pub(crate) fn entry(&self) -> JournalEntry<'_> {
+        match self {
+            Self::Message { arrival_ms, retain, topic, payload } => JournalEntry::Message(Message {
+                arrival_ms: *arrival_ms,
+                source: 0,
+                qos: 0,
+                retain: *retain,
+                topic,
+                payload,
+            }),
+            Self::Step { now_ms, what, detail } => JournalEntry::Tick(Tick { now_ms: *now_ms, what: *what, detail }),
+        }
+    }
 }
 
 /// A transaction that was written when the process ended, so that any part of it may be missing.
@@ -110,7 +127,9 @@ pub(super) fn gathered(entry: &JournalEntry<'_>) {
                     topic: message.topic.into(),
                     payload: message.payload.into(),
                 },
-                JournalEntry::Tick(tick) => Told::Step { now_ms: tick.now_ms, what: tick.what },
+                JournalEntry::Tick(tick) => {
+                    Told::Step { now_ms: tick.now_ms, what: tick.what, detail: tick.detail.into() }
+                }
             });
         }
     });

@@ -9,7 +9,7 @@ use chargetally_core::time::ArrivalTime;
 use super::broker::{SummaryKey, summary_key};
 use super::fleet::Published;
 use super::life::{KEPT_WHOLE, Plant};
-use crate::daemon::keeper;
+use crate::daemon::house::redo;
 use crate::daemon::outgoing::Outgoing;
 use crate::daemon::works::{GivenOut, RecordKey, Works, record};
 use crate::engine::{Engine, Notice};
@@ -50,17 +50,9 @@ pub(super) fn repeat(plant: &Plant, journal: &[Told], first: ArrivalTime, worker
     let outgoing = outgoing();
     let mut outcome = Outcome::default();
     for entry in journal {
-        match entry {
-            Told::Message { arrival_ms, retain, topic, payload } => {
-                works.take(ArrivalTime::from_ms(*arrival_ms), Some(topic), payload, *retain).map_err(told)?;
-            }
-            Told::Step { what, .. } if *what == keeper::CLOSE => works.close_again().map_err(told)?,
-            Told::Step { now_ms, .. } => {
-                let mut given = GivenOut::default();
-                works.tick(ArrivalTime::from_ms(*now_ms), &outgoing, &mut given).map_err(told)?;
-                outcome.give(given);
-            }
-        }
+        let mut given = GivenOut::default();
+        redo(&mut works, &outgoing, entry.entry(), &mut given).map_err(told)?;
+        outcome.give(given);
     }
     // An answer from all workers means that all they had to say has been said.
     works.stats().map_err(told)?;
