@@ -16,7 +16,23 @@ pub fn wall_ms() -> i64 {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this module is the one that reads the clocks")]
 pub fn monotonic() -> Monotonic {
+    #[cfg(test)]
+    if let Some(simulated) = SIMULATED.get() {
+        return simulated;
+    }
     Monotonic(Instant::now())
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What the monotonic clock shows to this thread, where a test owns its time.
+    static SIMULATED: std::cell::Cell<Option<Monotonic>> = const { std::cell::Cell::new(None) };
+}
+
+/// From now on the monotonic clock shows this to the calling thread; `None` gives it the real one back.
+#[cfg(test)]
+pub(crate) fn simulate_monotonic(point: Option<Monotonic>) {
+    SIMULATED.set(point);
 }
 
 /// A point of the monotonic clock. Two of them have a distance; none of them is a date.

@@ -65,6 +65,15 @@ pub struct Batch {
     bytes: usize,
 }
 
+#[cfg(test)]
+impl Batch {
+    /// A batch as the subscribing connection hands it over.
+    pub(crate) fn new(id: u64, messages: Vec<Incoming>) -> Self {
+        let bytes = messages.iter().map(Incoming::size_bytes).sum();
+        Self { id, messages, bytes }
+    }
+}
+
 /// What happens on the subscribing connection, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IngestEvent {

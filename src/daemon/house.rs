@@ -82,7 +82,7 @@ impl House {
     /// What is done now and then, after a tick: a checkpoint when the broker has everything that was said, and a step of
     /// pruning. Returns the last batch that may be acknowledged now, where that is another one.
     pub(super) fn tidy(&mut self, now: ArrivalTime) -> Result<Option<u64>, DaemonError> {
-        let drained = self.outgoing.unsent() == 0;
+        let drained = self.is_heard();
         let Some(keeper) = &mut self.keeper else { return Ok(None) };
         keeper.prune(now)?;
         if !keeper.wants_checkpoint(drained) {
@@ -91,13 +91,25 @@ impl House {
         self.checkpoint(now)
     }
 
-    /// Takes a checkpoint now, if the store takes anything.
+    /// Whether the broker has everything that was given out up to now. What workers have said goes to the outbox before it
+    /// counts as said, so that is asked last.
+    fn is_heard(&self) -> bool {
+        self.works.engine.unsaid() == 0 && self.outgoing.unsent() == 0
+    }
+
+    /// Takes a checkpoint now, if the store takes anything, and unless something is left to be said: what a checkpoint
+    /// holds is not said again at the next start, and an alarm whose end nobody heard of would stand for ever.
     pub(super) fn checkpoint(&mut self, now: ArrivalTime) -> Result<Option<u64>, DaemonError> {
         let Some(keeper) = &mut self.keeper else { return Ok(None) };
         keeper.note_step(now, keeper::CLOSE)?;
         self.works.close_again()?;
         let Some(durable) = keeper.sync()? else { return Ok(None) };
-        keeper.checkpoint(&mut self.works)?;
+        let is_too_long = keeper.is_too_long();
+        // Only now: the close has brought everything to an end that was still under way in the workers.
+        let is_heard = durable.entries.is_empty() && self.is_heard();
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| is_heard || is_too_long) {
+            keeper.checkpoint(&mut self.works)?;
+        }
         Ok(self.said(durable))
     }
 
@@ -143,7 +155,7 @@ impl House {
 }
 
 /// Does what a journal's entry tells, as it was done when it was noted.
-fn redo(
+pub(super) fn redo(
     works: &mut Works,
     outgoing: &Outgoing,
     entry: JournalEntry<'_>,

@@ -32,13 +32,15 @@ pub(super) const DEAF: u32 = 3;
 /// unacknowledged does not wait for us.
 const ENTRIES_AT_ONCE: usize = 16;
 /// Gathered bytes that are made durable at once.
-const BYTES_AT_ONCE: usize = 4 << 20;
+const BYTES_AT_ONCE: usize = if SMALL { 512 } else { 4 << 20 };
 /// Gathered bytes beyond which no more messages are taken until the store takes some.
-const BYTES_MAX: usize = 24 << 20;
+pub(super) const BYTES_MAX: usize = if SMALL { 2 << 10 } else { 24 << 20 };
 /// Of the time between two checkpoints at most one part in so many goes into the checkpoint.
 const CHECKPOINT_SHARE: u64 = 10;
 /// A journal that is longer is ended by a checkpoint even where the broker has not taken everything, bytes.
-const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+const JOURNAL_BYTES_MAX: u64 = if SMALL { 16 << 10 } else { 256 << 20 };
+/// In the simulation a few hundred messages are to reach all limits.
+const SMALL: bool = cfg!(test);
 
 /// Why the store ends the daemon.
 #[derive(Debug)]
@@ -260,9 +262,12 @@ impl Keeper {
 
     /// Whether a checkpoint is to be taken; `drained` says that the broker has everything that was said.
     pub(super) fn wants_checkpoint(&self, drained: bool) -> bool {
-        let (bytes, now) = (self.store.journal_bytes(), monotonic());
-        let forced = bytes > JOURNAL_BYTES_MAX;
-        !self.failing && ((self.owed && drained) || forced) && now >= self.not_before
+        !self.failing && ((self.owed && drained) || self.is_too_long()) && monotonic() >= self.not_before
+    }
+
+    /// Whether the journal is so long that a checkpoint ends it whatever the broker has taken.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.store.journal_bytes() > JOURNAL_BYTES_MAX
     }
 
     /// Takes a checkpoint: to be called when everything noted is durable, and right after a close. Returns whether it
@@ -311,6 +316,18 @@ impl Keeper {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The last batch of the journal that is durable.
+    #[cfg(test)]
+    pub(super) fn last_seq(&self) -> crate::store::Seq {
+        self.store.last_seq()
+    }
+
+    /// Bytes that are gathered and not yet durable.
+    #[cfg(test)]
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.store.pending_bytes()
     }
 
     /// Closes the store.

@@ -7,6 +7,8 @@ mod house;
 mod keeper;
 mod outgoing;
 mod recovery;
+#[cfg(test)]
+mod simulation;
 mod stop;
 mod works;
 

@@ -1,7 +1,6 @@
 //! What the daemon says: summaries, alarms and samples of refused input, each to its topic. Saying never waits.
 
 use std::io;
-use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use serde::Serialize;
 use tracing::debug;
 
 use crate::dialect::Request;
-use crate::engine::{Notice, RejectedSample, Stats};
+use crate::engine::{Notice, Notices, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
 use crate::publish::outbox::{Entry, Priority};
@@ -73,15 +72,9 @@ impl Outgoing {
     }
 
     /// Gives out an alarm: retained while it stands. What ends is said once, and its topic is cleared.
-    fn alarm(&self, event: &AlarmEvent, calendar: &Calendar) {
+    pub(super) fn alarm(&self, event: &AlarmEvent, calendar: &Calendar) {
         let AlarmEvent { operator, station, connector, province, change } = event;
-        let topic = self.root.format_out(&OutTopic::Alarm {
-            province: *province,
-            operator,
-            station,
-            connector: connector.as_deref(),
-            class: change.key.class,
-        });
+        let topic = self.alarm_topic(event);
         let record = AlarmRecord::new(
             &Alarm {
                 class: change.key.class,
@@ -112,6 +105,18 @@ impl Outgoing {
                 schema: ALARM_SCHEMA.to_owned(),
             });
         }
+    }
+
+    /// The topic that an alarm is retained on.
+    pub(super) fn alarm_topic(&self, event: &AlarmEvent) -> String {
+        let AlarmEvent { operator, station, connector, province, change } = event;
+        self.root.format_out(&OutTopic::Alarm {
+            province: *province,
+            operator,
+            station,
+            connector: connector.as_deref(),
+            class: change.key.class,
+        })
     }
 
     fn rejected(&self, sample: &RejectedSample, calendar: &Calendar) {
@@ -155,16 +160,15 @@ impl Outgoing {
     }
 
     /// Starts the thread that gives out what workers say, at once and beside everything else. It ends with the engine.
-    pub(super) fn speak(&self, notices: Option<Receiver<Notice>>, calendar: Calendar) -> io::Result<JoinHandle<()>> {
+    pub(super) fn speak(&self, notices: Option<Notices>, calendar: Calendar) -> io::Result<JoinHandle<()>> {
         let outgoing = self.clone();
         std::thread::Builder::new().name("speaker".to_owned()).spawn(move || {
-            for notice in notices.iter().flatten() {
-                match notice {
-                    Notice::Alarm(event) => outgoing.alarm(&event, &calendar),
-                    Notice::Rejected(sample) => outgoing.rejected(&sample, &calendar),
-                    Notice::Request(request) => outgoing.request(request),
-                }
-            }
+            let Some(notices) = notices else { return };
+            notices.say(|notice| match notice {
+                Notice::Alarm(event) => outgoing.alarm(&event, &calendar),
+                Notice::Rejected(sample) => outgoing.rejected(&sample, &calendar),
+                Notice::Request(request) => outgoing.request(request),
+            });
         })
     }
 }

@@ -120,7 +120,7 @@ impl Works {
 }
 
 /// What the history keeps of a publication.
-fn record(
+pub(super) fn record(
     names: &Names,
     publication: &Publication<'_>,
     census: Option<&Census>,

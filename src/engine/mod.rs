@@ -10,7 +10,7 @@ mod worker;
 pub use quota::Quota;
 pub use resume::{Packed, Resuming};
 pub use stats::Stats;
-pub use worker::{Notice, RejectedSample};
+pub use worker::{Notice, Notices, RejectedSample};
 
 use std::error::Error;
 use std::hash::{Hash, Hasher};
@@ -32,7 +32,7 @@ use rustc_hash::FxHasher;
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits};
 use quota::Gate;
-use worker::{Job, Sampler, Worker};
+use worker::{Job, Sampler, Voice, Worker};
 
 /// A batch goes to its worker when it holds this much, bytes.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -134,7 +134,8 @@ struct Handle {
 pub struct Engine {
     handles: Vec<Handle>,
     spent: Receiver<Batch>,
-    notices: Option<Receiver<Notice>>,
+    voice: Voice,
+    notices: Option<Notices>,
     dialects: Vec<Dialect>,
     /// By source.
     gates: Vec<Gate>,
@@ -169,7 +170,7 @@ impl Engine {
     ) -> std::io::Result<Self> {
         let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } = config;
         let (spent_sender, spent) = mpsc::channel();
-        let (notice_sender, notices) = mpsc::channel();
+        let (voice, notices) = Voice::new();
         let mut handles = Vec::with_capacity(workers);
         for (index, (shard, dialects)) in shards.enumerate() {
             let worker = Worker {
@@ -177,7 +178,7 @@ impl Engine {
                 shard,
                 dialects,
                 limits,
-                notices: notice_sender.clone(),
+                voice: voice.clone(),
                 rejected_samples_per_s,
                 stats: Stats::default(),
                 sampler: Sampler::default(),
@@ -187,6 +188,7 @@ impl Engine {
         Ok(Self {
             handles,
             spent,
+            voice,
             notices: Some(notices),
             gates: (0..dialects.len())
                 .map(|source| Gate::new(quotas.get(source).copied().unwrap_or(Quota::NONE)))
@@ -357,12 +359,18 @@ impl Engine {
 
     /// What workers have said since this was last asked; nothing once the receiver was taken.
     pub fn notices(&self) -> impl Iterator<Item = Notice> {
-        self.notices.iter().flat_map(|notices| notices.try_iter())
+        self.notices.iter().flat_map(|notices| notices.try_iter().inspect(|_| notices.said()))
     }
 
     /// The receiving end of what workers say, for a thread that gives alarms out at once. It ends with the engine.
-    pub fn take_notices(&mut self) -> Option<Receiver<Notice>> {
+    pub fn take_notices(&mut self) -> Option<Notices> {
         self.notices.take()
+    }
+
+    /// How much of what workers have said nobody has given out yet. After a close nothing more comes of what was taken in.
+    #[must_use]
+    pub fn unsaid(&self) -> usize {
+        self.voice.unsaid()
     }
 
     /// The counters of all workers, once they have done all that they were given.

@@ -1,7 +1,9 @@
 //! One worker: it owns one shard and the decoders of its stations' messages, and does what the engine tells it, in
 //! order. It decodes, it aggregates, it counts; it never waits for anything but its next job.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryIter};
 
 use chargetally_core::observation::{Observation, StationKey};
 use chargetally_core::shard::{AlarmEvent, Count, Report, Shard};
@@ -46,6 +48,63 @@ pub enum Notice {
     Request(Request),
 }
 
+/// The receiving end of what workers say. It counts what has not been said yet, so that nothing is taken for said that
+/// is only under way.
+#[derive(Debug)]
+pub struct Notices {
+    receiver: Receiver<Notice>,
+    unsaid: Arc<AtomicUsize>,
+}
+
+impl Notices {
+    /// Says everything that comes, until the engine ends.
+    pub fn say(&self, mut say: impl FnMut(Notice)) {
+        while let Ok(notice) = self.receiver.recv() {
+            say(notice);
+            self.said();
+        }
+    }
+
+    /// What has come up to now; each is to be followed by [`said`](Self::said).
+    pub fn try_iter(&self) -> TryIter<'_, Notice> {
+        self.receiver.try_iter()
+    }
+
+    /// One that was taken has been said.
+    pub fn said(&self) {
+        self.unsaid.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The workers' end of the same.
+#[derive(Clone, Debug)]
+pub(super) struct Voice {
+    sender: Sender<Notice>,
+    unsaid: Arc<AtomicUsize>,
+}
+
+impl Voice {
+    /// Both ends.
+    pub(super) fn new() -> (Self, Notices) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let unsaid = Arc::new(AtomicUsize::new(0));
+        (Self { sender, unsaid: Arc::clone(&unsaid) }, Notices { receiver, unsaid })
+    }
+
+    /// How much has not been said yet.
+    pub(super) fn unsaid(&self) -> usize {
+        self.unsaid.load(Ordering::Acquire)
+    }
+
+    /// Where nobody listens any more, nothing is left unsaid.
+    fn say(&self, notice: Notice) {
+        self.unsaid.fetch_add(1, Ordering::AcqRel);
+        if self.sender.send(notice).is_err() {
+            self.unsaid.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 /// A refused message, for people to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -73,7 +132,7 @@ pub(super) struct Worker {
     /// By source.
     pub dialects: Vec<Dialect>,
     pub limits: Limits,
-    pub notices: Sender<Notice>,
+    pub voice: Voice,
     pub rejected_samples_per_s: u32,
     pub stats: Stats,
     pub sampler: Sampler,
@@ -159,13 +218,13 @@ impl Worker {
 
     fn give_requests(&mut self) {
         for request in self.dialects.iter_mut().flat_map(Dialect::take_requests) {
-            let _gone = self.notices.send(Notice::Request(request));
+            self.voice.say(Notice::Request(request));
         }
     }
 
     fn give(&self, alarms: Vec<AlarmEvent>) {
         for alarm in alarms {
-            let _gone = self.notices.send(Notice::Alarm(Box::new(alarm)));
+            self.voice.say(Notice::Alarm(Box::new(alarm)));
         }
     }
 
@@ -203,7 +262,7 @@ impl Worker {
                 payload_bytes: payload.len(),
                 count,
             };
-            let _gone = self.notices.send(Notice::Rejected(Box::new(sample)));
+            self.voice.say(Notice::Rejected(Box::new(sample)));
         }
     }
 }

@@ -52,6 +52,19 @@ pub struct AckToken {
     pub(super) packet_id: u16,
 }
 
+#[cfg(test)]
+impl AckToken {
+    /// A token as a link gives it.
+    pub(crate) const fn new(link: u64, packet_id: u16) -> Self {
+        Self { link, packet_id }
+    }
+
+    /// The link that it is valid on.
+    pub(crate) const fn link(self) -> u64 {
+        self.link
+    }
+}
+
 /// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {

@@ -108,6 +108,18 @@ impl Publisher {
         let outbox = self.0.outbox();
         EgressReport { entries: outbox.entries(), bytes: outbox.bytes(), counters: outbox.counters() }
     }
+
+    /// A publisher that no connection drains: a test does, by [`Publisher::outbox`].
+    #[cfg(test)]
+    pub(crate) fn unconnected(limits: OutboxLimits) -> Self {
+        Self(Arc::new(Shared { outbox: Mutex::new(Outbox::new(limits)), pushed: Notify::new() }))
+    }
+
+    /// What waits.
+    #[cfg(test)]
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.0.outbox()
+    }
 }
 
 /// Steers the task. Dropping it ends the connection without farewell: the broker then publishes the last will.

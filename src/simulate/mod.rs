@@ -19,7 +19,7 @@ mod model;
 mod payload;
 mod plan;
 pub mod record;
-mod rng;
+pub(crate) mod rng;
 mod text;
 mod transmit;
 mod truth;

@@ -274,7 +274,11 @@ impl Checkpoint<'_> {
                 ],
             )
             .map_err(sqlite)?;
+        #[cfg(test)]
+        super::faults::write(file)?;
         transaction.commit().map_err(sqlite)?;
+        #[cfg(test)]
+        super::faults::committed()?;
         *standing = next;
         journal.batches = journal.batches.saturating_sub(batches);
         journal.bytes = journal.bytes.saturating_sub(bytes);
@@ -297,6 +301,8 @@ impl Checkpoint<'_> {
             let what = format!("a row with a key of {} and a value of {} bytes", key.len(), blob.len());
             return Err(StoreError::bug(what));
         }
+        #[cfg(test)]
+        super::faults::write(self.file).inspect_err(|_| self.failed.set(true))?;
         Ok(())
     }
 

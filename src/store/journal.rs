@@ -23,6 +23,8 @@ impl Store {
             return Err(StoreError::BufferFull { bytes, bytes_max });
         }
         self.packer.push(entry);
+        #[cfg(test)]
+        super::faults::gathered(entry);
         Ok(())
     }
 
@@ -42,11 +44,15 @@ impl Store {
             return Ok(self.journal.last);
         }
         let seq = self.journal.last.next();
+        #[cfg(test)]
+        super::faults::write(&self.file)?;
         let batch = self.packer.batch();
         self.connection
             .prepare_cached("INSERT INTO journal (seq, crc, batch) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![seq.sql(), batch_crc(seq, batch), batch]))
             .map_err(|error| StoreError::from_sqlite("write the journal", &self.file, error))?;
+        #[cfg(test)]
+        super::faults::journalled(seq)?;
         self.journal.last = seq;
         self.journal.batches += 1;
         self.journal.bytes += batch.len() as u64;

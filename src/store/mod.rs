@@ -10,6 +10,8 @@ mod checkpoint;
 mod codec;
 pub mod entry;
 mod error;
+#[cfg(test)]
+pub(crate) mod faults;
 pub mod history;
 mod journal;
 mod open;

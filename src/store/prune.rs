@@ -114,6 +114,8 @@ impl Store {
     /// Deletes some of the oldest records of a window that start before `cutoff_s`.
     fn delete_oldest(&mut self, table: Table, window: &str, cutoff_s: i64) -> Result<u64, StoreError> {
         let (select, delete_some, delete_all) = table.statements();
+        #[cfg(test)]
+        super::faults::write(&self.file)?;
         let sqlite = |error| StoreError::from_sqlite("prune the history", &self.file, error);
         let end: Option<(i64, String, String)> = self
             .connection

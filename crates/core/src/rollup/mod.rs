@@ -234,7 +234,6 @@ impl Rollup {
 
     /// Adds what was absorbed to the windows, all base buckets before `closed` being closed now.
     pub fn apply(&mut self, closed: Bucket) {
-        self.closed = self.closed.max(closed);
         for (bucket, mut scopes) in std::mem::take(&mut self.staged) {
             roll_up(&mut scopes);
             keep_changed(&mut scopes);
@@ -249,6 +248,8 @@ impl Rollup {
                 }
             }
         }
+        // Last, for what is missing was found before: a long time may close at once, and its windows are whole.
+        self.closed = self.closed.max(closed);
     }
 
     fn apply_bucket(&mut self, bucket: Bucket, scopes: &FxHashMap<Scope, Tally>) {
