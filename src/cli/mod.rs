@@ -16,6 +16,7 @@ mod replay;
 pub mod report;
 mod run;
 pub mod simulate;
+mod stored;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -62,6 +63,10 @@ pub enum Command {
     Simulate(args::Simulate),
     /// Write the figures of a day, a month or a year as a table.
     Report(args::Report),
+    /// Write a copy of the store, while the daemon runs or not.
+    Backup(args::Backup),
+    /// Find out whether the store is as it was written.
+    Verify(args::Verify),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// List every indicator: its name, unit, formula and source.
@@ -83,6 +88,8 @@ impl Command {
             Self::Record(args) => record::run(&args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Report(args) => report::run(&args),
+            Self::Backup(args) => stored::backup(&args),
+            Self::Verify(args) => stored::verify(&args),
             Self::Check(args) => check::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
