@@ -17,7 +17,7 @@ use chargetally_core::time::{ArrivalTime, EventTime};
 
 use crate::batch::Message;
 use crate::dialect::{Dialect, Limits, source_of};
-use crate::engine::{Engine, EngineConfig, EngineError, Finished, Stats};
+use crate::engine::{Engine, EngineConfig, Finished, Stats, EngineError};
 use crate::publish::assemble::Assembler;
 use crate::recording::{LINE_BYTES_MAX, RecordedMessage, RecordingError, RecordingReader};
 

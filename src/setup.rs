@@ -215,10 +215,7 @@ pub fn ingest(
 ) -> IngestSettings {
     let filters = settings.sources.iter().zip(dialects).flat_map(|(source, dialect)| {
         let qos = if source.qos == 0 { mqtt::Qos::AtMostOnce } else { mqtt::Qos::AtLeastOnce };
-        dialect
-            .filters(&[], None)
-            .into_iter()
-            .map(move |filter| mqtt::Filter { retained_once: resumed, ..mqtt::Filter::new(filter, qos) })
+        dialect.filters(&[], None).into_iter().map(move |filter| mqtt::Filter { retained_once: resumed, ..mqtt::Filter::new(filter, qos) })
     });
     IngestSettings::new(endpoint(settings, credentials), filters.collect())
 }

@@ -381,7 +381,8 @@ impl Keeper {
         for record in self.records.values() {
             checkpoint.record(record)?;
         }
-        let standing: Vec<(u8, Bucket)> = rollup.standing().map(|window| (window.kind as u8, window.start)).collect();
+        let standing: Vec<(u8, Bucket)> =
+            rollup.standing().map(|window| (window.kind as u8, window.start)).collect();
         checkpoint.meta(META_STANDING, Some(&packed(&standing)))?;
         let whole = Whole { first: self.first, newest: engine.newest(), published, remainders };
         checkpoint.meta(META_DAEMON, Some(&packed(&whole)))?;

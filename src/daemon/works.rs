@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use chargetally_core::alarm::Level;
 use chargetally_core::census::Census;
 use chargetally_core::rollup::{Names, Publication};
+use chargetally_core::alarm::Level;
 use chargetally_core::state::State;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::{Calendar, WindowKind};

@@ -190,7 +190,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] at the first row that is not as it was written.
-    pub fn load_sums(&self, window: &str, start_s: i64, each: impl FnMut(&str, &str, &[u8])) -> Result<(), StoreError> {
+    pub fn load_sums(
+        &self,
+        window: &str,
+        start_s: i64,
+        each: impl FnMut(&str, &str, &[u8]),
+    ) -> Result<(), StoreError> {
         sums::load_sums(&self.connection, &self.file, window, start_s, each)
     }
 

@@ -86,7 +86,8 @@ fn a_revision_replaces_the_one_before_and_breaking_ends_a_query() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = open(directory.path());
     let first = record("1h", 0, "nation", "");
-    let second = RecordRow { revision: 1, summary: Some("{\"ü\":1}".to_owned()), ..first.clone() };
+    let second =
+        RecordRow { revision: 1, summary: Some("{\"ü\":1}".to_owned()), ..first.clone() };
     put(&mut store, &[first, record("1h", HOUR_S, "nation", "")]);
     put(&mut store, std::slice::from_ref(&second));
     let mut seen = Vec::new();
@@ -123,7 +124,9 @@ fn retention_deletes_what_is_over_and_nothing_else() {
 }
 
 fn minutes(from: i64, count: i64) -> Vec<RecordRow> {
-    let scope = |minute, station| RecordRow { ..record("1m", minute * 60, "station", &format!("op/{station:04}")) };
+    let scope = |minute, station| RecordRow {
+        ..record("1m", minute * 60, "station", &format!("op/{station:04}"))
+    };
     (from..from + count).flat_map(|minute| (0..50).map(move |station| scope(minute, station))).collect()
 }
 
