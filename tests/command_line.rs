@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use chargetally::store::{FILE_NAME, Figures, Limits, RecordRow, Store};
+
 fn chargetally(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chargetally"));
     command.args(arguments).stdin(Stdio::null());
@@ -118,4 +120,101 @@ fn explain_shows_what_a_message_says_or_why_it_is_refused() {
     assert!(stdout.contains("dialect = \"go-e\""), "{stdout}");
     let (code, _, _) = outcome(chargetally(&["explain", "--topic", "a"]));
     assert_eq!(code, Some(64));
+}
+
+/// 2026-05-02T00:00+08:00.
+const MAY_2_S: i64 = 1_777_651_200;
+
+fn summary(window: &str, start: &str, import_j: i64) -> String {
+    format!(
+        r#"{{"schema":"chargetally.summary/1","scope":{{"level":"nation","code":null}},"tally":{{"import_j":{import_j}}},"window":{{"name":"{window}","start":"{start}","end":"{start}","revision":0}}}}"#
+    )
+}
+
+/// A store with a day and its month, and with an hour of which there are figures only.
+fn stored(directory: &Path) -> Store {
+    let (mut store, _) = Store::open(directory, Limits::default()).expect("a store");
+    let seq = store.last_seq();
+    let mut checkpoint = store.begin_checkpoint(seq).expect("a checkpoint");
+    let day = summary("1d", "2026-05-02T00:00:00+08:00", 2);
+    let month = summary("1mo", "2026-05-01T00:00:00+08:00", 9);
+    for (window, start_s, summary) in
+        [("1d", MAY_2_S, Some(day)), ("1mo", MAY_2_S - 86_400, Some(month)), ("1h", MAY_2_S, None)]
+    {
+        let row = RecordRow {
+            window: window.to_owned(),
+            start_s,
+            level: "nation".to_owned(),
+            utc_offset_s: 8 * 3_600,
+            figures: Figures { import_j: 2, ..Figures::default() },
+            summary,
+            ..RecordRow::default()
+        };
+        checkpoint.record(&row).expect("a record");
+    }
+    checkpoint.commit().expect("durable");
+    store
+}
+
+#[test]
+fn a_report_is_read_from_the_history_while_the_store_is_open() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = stored(directory.path());
+    let state = directory.path().to_str().expect("text");
+    let settings = directory.path().join("settings.toml");
+    fs::write(&settings, format!("[state]\ndirectory = '{state}'\n")).expect("written");
+    let by_settings = ["--config", settings.to_str().expect("text")];
+    for source in [["--state", state], by_settings] {
+        let arguments = [&["report", "--period", "2026-05", "--format", "json"][..], &source].concat();
+        let (code, stdout, stderr) = outcome(chargetally(&arguments));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        let day = summary("1d", "2026-05-02T00:00:00+08:00", 2);
+        let month = summary("1mo", "2026-05-01T00:00:00+08:00", 9);
+        let told: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        let expected: serde_json::Value = serde_json::from_str(&format!("[{day},{month}]")).expect("JSON");
+        assert_eq!(told, expected);
+    }
+    let (code, _, stderr) = outcome(chargetally(&["report", "--period", "2026-06", "--state", state]));
+    assert_eq!(code, Some(65));
+    assert!(stderr.contains("no summary of the period 2026-06"), "{stderr}");
+    drop(open);
+}
+
+#[test]
+fn a_backup_is_a_store_that_reports_the_same() {
+    let (directory, copy) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let open = stored(directory.path());
+    let state = directory.path().to_str().expect("text");
+    let target = copy.path().join(FILE_NAME);
+    let target = target.to_str().expect("text");
+    assert_eq!(outcome(chargetally(&["backup", "--state", state, target])).0, Some(0));
+    let (code, _, stderr) = outcome(chargetally(&["backup", "--state", state, target]));
+    assert_eq!(code, Some(73), "a copy is never written over: {stderr}");
+    let report = |state: &str| outcome(chargetally(&["report", "--period", "2026-05", "--state", state]));
+    let copied = report(copy.path().to_str().expect("text"));
+    assert_eq!((copied.0, &copied), (Some(0), &report(state)));
+    drop(open);
+}
+
+#[test]
+fn verify_tells_a_sound_store_from_a_damaged_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let state = directory.path().to_str().expect("text").to_owned();
+    let verify = || outcome(chargetally(&["verify", "--state", &state]));
+    assert_eq!(verify().0, Some(66), "there is no store");
+    let open = stored(directory.path());
+    let (code, _, stderr) = verify();
+    assert!(code == Some(0) && stderr.contains("the history in"), "{stderr}");
+    open.close().expect("closed");
+    let (code, _, stderr) = verify();
+    assert!(code == Some(0) && stderr.contains("is sound"), "{stderr}");
+    let file = directory.path().join(FILE_NAME);
+    let mut bytes = fs::read(&file).expect("read");
+    let needle = b"\"import_j\":9";
+    let place = bytes.windows(needle.len()).position(|part| part == needle).expect("the month's summary");
+    bytes[place + needle.len() - 1] = b'8';
+    fs::write(&file, bytes).expect("written");
+    let (code, _, stderr) = verify();
+    assert_eq!(code, Some(65), "{stderr}");
+    assert!(stderr.contains("damaged") && stderr.contains("state.set_aside_damaged"), "{stderr}");
 }

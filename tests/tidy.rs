@@ -308,7 +308,7 @@ fn the_list_of_indicators_is_that_of_the_code() {
 #[test]
 fn documents_lead_to_files_that_exist() {
     let mut documents = sources("docs", "md");
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SAFETY.md"] {
         documents.push(Source { name: name.to_owned(), text: read(name) });
     }
     let mut wrong = Vec::new();
@@ -323,4 +323,24 @@ fn documents_lead_to_files_that_exist() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_test_that_guards_a_constraint_exists() {
+    let safety = read("SAFETY.md");
+    let rows: Vec<&str> = safety.lines().filter(|line| line.starts_with("| C")).collect();
+    assert!(!rows.is_empty(), "SAFETY.md has no constraint");
+    for row in rows {
+        let guards: Vec<&str> = row.split('`').filter(|part| part.contains("::")).collect();
+        assert!(!guards.is_empty(), "nothing guards: {row}");
+        for guard in guards {
+            let (file, name) = guard.split_once("::").unwrap_or_default();
+            let text = read(file);
+            let (before, _) = text.split_once(&format!("fn {name}(")).unwrap_or_default();
+            // The attribute stands between the item before and the function.
+            let attributes = before.rsplit(['}', ';']).next().unwrap_or_default();
+            assert!(attributes.contains("#[test]") || attributes.contains("::test"), "{guard} is no test");
+            assert!(!attributes.contains("#[ignore"), "{guard} does not run");
+        }
+    }
 }

@@ -243,14 +243,18 @@ A day is told by its hours, a month by its days, a year by its months; the perio
 comes last.
 
 Examples:
+  chargetally report --period 2026-05 --config /etc/chargetally > may.csv
   chargetally replay may.ndjson --out may-summaries.ndjson
   chargetally report may-summaries.ndjson --period 2026-05 > may.csv
   chargetally report summaries.ndjson --period 2026-05-01 --format json --out day.json")]
 pub struct Report {
     /// Summaries, one JSON object a line, as `replay` writes them and the broker gives them out; `-` is standard
-    /// input. Of several revisions of one window the last counts.
-    #[arg(value_name = "FILE", required = true)]
+    /// input. Of several revisions of one window the last counts. Without any, the history is read.
+    #[arg(value_name = "FILE", conflicts_with_all = ["state", "config"])]
     pub files: Vec<PathBuf>,
+    /// The store whose history is read where there are no files; a daemon may be running.
+    #[command(flatten)]
+    pub store: StateDirectory,
     /// A day (2026-05-01), a month (2026-05) or a year (2026), of the zone that the summaries are written in.
     #[arg(long, value_name = "PERIOD", value_parser = crate::cli::report::Period::parse)]
     pub period: crate::cli::report::Period,
@@ -323,6 +327,47 @@ pub struct Sniff {
     /// How long to listen.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
+}
+
+/// Which store a command is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StateDirectory {
+    /// The directory of the store, instead of state.directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub state: Option<PathBuf>,
+    /// The settings, for state.directory.
+    #[command(flatten)]
+    pub settings: SettingsFiles,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  chargetally backup --state /var/lib/chargetally /backup/chargetally.db
+
+The daemon may be running. To restore, stop it and put the copy in place of the store's file.")]
+pub struct Backup {
+    /// The store.
+    #[command(flatten)]
+    pub store: StateDirectory,
+    /// The copy to write; it must not exist.
+    #[arg(value_name = "TARGET")]
+    pub target: PathBuf,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  chargetally verify --state /var/lib/chargetally
+
+The history is read whole, about 2 s a million summaries; beside a running daemon nothing else is.
+Exit code 65 where anything is not as it was written.")]
+pub struct Verify {
+    /// The store.
+    #[command(flatten)]
+    pub store: StateDirectory,
 }
 
 /// Arguments of `completions`.

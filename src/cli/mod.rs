@@ -20,6 +20,7 @@ pub mod report;
 mod run;
 pub mod simulate;
 mod sniff;
+mod stored;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -66,6 +67,10 @@ pub enum Command {
     Simulate(args::Simulate),
     /// Write the figures of a day, a month or a year as a table.
     Report(args::Report),
+    /// Write a copy of the store, while the daemon runs or not.
+    Backup(args::Backup),
+    /// Find out whether the store is as it was written.
+    Verify(args::Verify),
     /// Check the settings and print them, every key with where it came from.
     Check(args::Check),
     /// Show what a message decodes to, or why it is refused.
@@ -91,6 +96,8 @@ impl Command {
             Self::Record(args) => record::run(&args),
             Self::Simulate(args) => simulate::run(&args),
             Self::Report(args) => report::run(&args),
+            Self::Backup(args) => stored::backup(&args),
+            Self::Verify(args) => stored::verify(&args),
             Self::Check(args) => check::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Sniff(args) => sniff::run(&args),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use chargetally_core::indicator::{Kind, catalogue};
@@ -13,11 +14,17 @@ use serde_json::Value;
 
 use super::args::{self, ReportFormat};
 use super::output::WholeFile;
+use super::stored;
 use crate::error::{Exit, Failure};
 use crate::rfc3339::parse_day;
+use crate::store::{Codes, Range, Reader};
 
 /// Longest line of summaries, bytes: the nation's with all breakdowns, and room.
 const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+const DAY_S: i64 = 24 * 3_600;
+/// More than local time ever differs from UTC, s.
+const ZONE_S: i64 = DAY_S;
 
 /// Integers of the tally that a table shows.
 const TALLY: [&str; 14] = [
@@ -42,6 +49,8 @@ const TALLY: [&str; 14] = [
 pub struct Period {
     /// How its windows' starts begin, in local time.
     prefix: String,
+    /// Starts of its windows, s since the Unix epoch: all of them, and some of its neighbours' as local time may differ.
+    starts_s: (i64, i64),
     /// The windows that it is told by.
     parts: WindowKind,
     /// The window that is the period itself, where there is one.
@@ -62,15 +71,17 @@ impl Period {
             7 => format!("{text}-01"),
             _ => text.to_owned(),
         };
-        if parse_day(&filled).is_none() {
+        let Some(day) = parse_day(&filled) else {
             return Err("must be a day like 2026-05-01, a month like 2026-05 or a year like 2026".to_owned());
-        }
-        let (parts, whole) = match text.len() {
-            4 => (WindowKind::Month, None),
-            7 => (WindowKind::Day, Some(WindowKind::Month)),
-            _ => (WindowKind::Hour, Some(WindowKind::Day)),
         };
-        Ok(Self { prefix: text.to_owned(), parts, whole })
+        let (parts, whole, days_max) = match text.len() {
+            4 => (WindowKind::Month, None, 366),
+            7 => (WindowKind::Day, Some(WindowKind::Month), 31),
+            _ => (WindowKind::Hour, Some(WindowKind::Day), 1),
+        };
+        let from_s = i64::from(day) * DAY_S;
+        let starts_s = (from_s - ZONE_S, from_s + days_max * DAY_S + ZONE_S);
+        Ok(Self { prefix: text.to_owned(), starts_s, parts, whole })
     }
 
     fn holds(&self, kind: WindowKind, start: &str) -> bool {
@@ -85,11 +96,18 @@ impl Period {
 /// written.
 pub fn run(args: &args::Report) -> Result<(), Failure> {
     let mut chosen = BTreeMap::new();
+    let mut figures_only = 0;
     for path in &args.files {
         read(path, args, &mut chosen)?;
     }
+    if args.files.is_empty() {
+        figures_only = query(args, &mut chosen)?;
+    }
     if chosen.is_empty() {
-        let what = format!("no summary of the period {} is in the input", args.period.prefix);
+        let mut what = format!("no summary of the period {} is in the input", args.period.prefix);
+        if figures_only > 0 {
+            what.push_str(": the history has figures only, for state.summaries does not name its windows");
+        }
         return Err(Failure::new(Exit::Data, what));
     }
     match &args.out {
@@ -103,6 +121,38 @@ pub fn run(args: &args::Report) -> Result<(), Failure> {
             file.finish().map_err(failed)
         }
     }
+}
+
+/// Chooses from the history, in short queries: one that lasts keeps the daemon's log from being taken over. Returns how
+/// many records of the period have no summary.
+fn query(args: &args::Report, chosen: &mut BTreeMap<Key, Value>) -> Result<u64, Failure> {
+    let reader = Reader::open(&stored::directory(&args.store)?).map_err(stored::failure)?;
+    let (from_s, to_s) = args.period.starts_s;
+    let levels = args.levels.iter().map(|level| Some((level.name(), Codes::All)));
+    let levels: Vec<_> = if args.levels.is_empty() { vec![None] } else { levels.collect() };
+    let mut figures_only = 0;
+    for window in [Some(args.period.parts), args.period.whole].into_iter().flatten() {
+        for day_s in (from_s..to_s).step_by(DAY_S.unsigned_abs() as usize) {
+            for &level in &levels {
+                let range = Range { window: window.name(), from_s: day_s, to_s: day_s + DAY_S, level };
+                let mut wrong = None;
+                let each = |row: crate::store::RecordRow| {
+                    match &row.summary {
+                        None => figures_only += 1,
+                        Some(text) => wrong = choose(text.as_bytes(), args, chosen).err(),
+                    }
+                    if wrong.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                reader.query(&range, each).map_err(stored::failure)?;
+                if let Some(what) = wrong {
+                    let what =
+                        format!("a record of {} that starts at {day_s} or after is no summary: {what}", window.name());
+                    return Err(stored::failure(reader.damaged(what)));
+                }
+            }
+        }
+    }
+    Ok(figures_only)
 }
 
 fn read(path: &Path, args: &args::Report, chosen: &mut BTreeMap<Key, Value>) -> Result<(), Failure> {
@@ -204,6 +254,7 @@ mod tests {
     fn report(period: &str, lines: &[Value], format: ReportFormat) -> String {
         let args = args::Report {
             files: Vec::new(),
+            store: args::StateDirectory::default(),
             period: Period::parse(period).expect("a period"),
             levels: Vec::new(),
             format,

@@ -1,0 +1,123 @@
+//! What each fuzzer does with its bytes: one function a target, for cargo-fuzz and for `tests/corpus.rs` alike. None may
+//! panic, whatever the bytes; where what was read can be written again, reading that must give the same.
+
+use std::sync::Arc;
+
+use chargetally::dialect::{Dialect, Limits, native::Native};
+use chargetally::settings::{reference, tariff};
+use chargetally::store::{Packer, unpack};
+use chargetally::topic::Root;
+use chargetally::{rfc3339, settings};
+use chargetally_core::config::Config;
+use chargetally_core::pack::{Pack, Reader};
+use chargetally_core::rollup::{Record, WindowMeta};
+use chargetally_core::shard::{Shard, packed_key, unpack_remainders};
+use chargetally_core::time::ArrivalTime;
+
+/// The years 0 to 9999, ms since the Unix epoch.
+const WRITTEN_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+
+/// A target's function.
+pub type Body = fn(&[u8]);
+
+/// Every target, by the name of its folder in the corpus.
+pub const TARGETS: [(&str, Body); 7] = [
+    ("native", native),
+    ("journal", journal),
+    ("packed", packed),
+    ("window", window),
+    ("settings", settings_file),
+    ("tables", tables),
+    ("texts", texts),
+];
+
+/// A message: its topic, a line feed, its payload.
+pub fn native(bytes: &[u8]) {
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let Ok(topic) = std::str::from_utf8(&bytes[..end]) else { return };
+    let payload = bytes.get(end + 1..).unwrap_or_default();
+    let mut dialect = Dialect::Native(Native::new(Root::default_in()));
+    for retained in [false, true] {
+        let _refused =
+            dialect.decode(topic, payload, ArrivalTime::from_ms(0), retained, &Limits::default(), &mut |_, _| ());
+    }
+}
+
+/// A batch of the journal; one that is read whole comes out of the packer again with the same entries.
+pub fn journal(bytes: &[u8]) {
+    let Ok(entries) = unpack(bytes) else { return };
+    let Ok(entries) = entries.collect::<Result<Vec<_>, _>>() else { return };
+    let mut packer = Packer::default();
+    for entry in &entries {
+        packer.push(entry);
+    }
+    if !entries.is_empty() {
+        let again: Result<Vec<_>, _> = unpack(packer.batch()).expect("our own header").collect();
+        assert_eq!(again.as_ref(), Ok(&entries), "a batch that is read is written the same");
+    }
+}
+
+/// A station's block, and a shard's remainder; a block that is read can be packed and read once more.
+pub fn packed(bytes: &[u8]) {
+    let shard = || Shard::new(Arc::new(Config::default()), ArrivalTime::from_ms(0));
+    let _damaged = packed_key(bytes);
+    let _damaged = unpack_remainders(&mut [shard()], &[bytes]);
+    let mut first = shard();
+    if first.unpack_station(bytes).is_ok() {
+        for station in first.all_stations() {
+            let block = first.pack_station(station);
+            assert_eq!(shard().unpack_station(&block), Ok(()), "a block that is read is written readably");
+        }
+    }
+}
+
+/// A window's meta data, which are read back as they were written, and a record.
+pub fn window(bytes: &[u8]) {
+    if let Ok(meta) = WindowMeta::unpack(&mut Reader::new(bytes)) {
+        let mut again = Vec::new();
+        meta.pack(&mut again);
+        assert_eq!(WindowMeta::unpack(&mut Reader::new(&again)), Ok(meta));
+    }
+    if let Ok(record) = Record::unpack(&mut Reader::new(bytes)) {
+        let mut again = Vec::new();
+        record.pack(&mut again);
+        assert!(Record::unpack(&mut Reader::new(&again)).is_ok(), "a record that is read is written readably");
+    }
+}
+
+/// A settings file.
+pub fn settings_file(bytes: &[u8]) {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    std::fs::write(file.path(), bytes).expect("written");
+    let _problems = settings::load(&[file.path().to_owned()]);
+}
+
+/// The tables that settings name.
+pub fn tables(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _wrong = reference::parse(text);
+    let _wrong = tariff::parse(text);
+}
+
+/// Topics and times; a topic that is read is written the same.
+pub fn texts(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (root_in, root_out) = (Root::default_in(), Root::default_out());
+    let id_bytes_max = Limits::default().id_bytes_max;
+    if let Ok(topic) = root_in.parse_in(text, id_bytes_max) {
+        assert_eq!(root_in.format_in(&topic), text);
+    }
+    if let Ok(topic) = root_out.parse_out(text, id_bytes_max) {
+        assert_eq!(root_out.format_out(&topic), text);
+    }
+    let _root = Root::parse(text);
+    let _day = rfc3339::parse_day(text);
+    let _recorded = rfc3339::parse_recorded_ms(text);
+    // An offset can lead out of the years that are written; those are clamped.
+    if let Some(ms) = rfc3339::parse_ms(text).filter(|ms| WRITTEN_MS.contains(ms)) {
+        let mut again = Vec::new();
+        rfc3339::write_ms(&mut again, ms);
+        let again = std::str::from_utf8(&again).expect("text");
+        assert_eq!(rfc3339::parse_ms(again), Some(ms), "{text} is written as {again}");
+    }
+}
