@@ -129,7 +129,7 @@ fn minutes(from: i64, count: i64) -> Vec<RecordRow> {
 
 #[test]
 fn the_size_limit_holds_by_dropping_the_oldest_of_the_shortest_windows() {
-    const BYTES_MAX: u64 = 24 << 20;
+    const BYTES_MAX: u64 = 14 << 20;
     let directory = tempfile::tempdir().expect("a directory");
     let limits = Limits { bytes_max: Some(BYTES_MAX), protect_ms: 60 * 60_000, ..Limits::default() };
     let (mut store, _) = Store::open(directory.path(), limits).expect("it opens");
