@@ -360,7 +360,7 @@ pub(super) fn state(t: &mut Section<'_>) -> State {
             0 => None,
             mb => Some(mb << 20),
         },
-        summaries: t.list("summaries", &["1h", "1d", "1mo"], 0, window),
+        summaries: t.list("summaries", &["1h", "1d", "1mo"], WindowKind::ALL.len(), window),
         set_aside_damaged: t.flag("set_aside_damaged", false),
     }
 }
