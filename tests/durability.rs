@@ -19,7 +19,7 @@ use chargetally::mqtt::{Event, Outgoing, Protocol, Qos, SendError};
 use chargetally::notify::Notifier;
 use chargetally::settings;
 use chargetally::simulate::{Fleet, FleetPlan, SimMessage};
-use chargetally::store::{Figures, Range, Reader};
+use chargetally::store::{FILE_NAME, Figures, Range, Reader};
 use support::mosquitto::Mosquitto;
 use support::{connect, now_ms};
 
@@ -158,6 +158,21 @@ impl Daemon {
             }
             _ => state,
         }
+    }
+
+    /// What it keeps. A disk in another namespace is read by a process there: SQLite resolves a path on its own.
+    fn history(&self, span_ms: (i64, i64)) -> History {
+        let (Some(process), Some(_)) = (&self.process, self.disk_mb) else { return history(&self.state(), span_ms) };
+        let copy = tempfile::tempdir_in(self.directory.path()).expect("a directory");
+        let target = copy.path().join(FILE_NAME);
+        let status = Command::new("nsenter")
+            .args(["--target", &process.id().to_string(), "--user", "--mount", "--preserve-credentials", "sqlite3"])
+            .args(["-readonly", "-cmd", ".timeout 5000"])
+            .arg(self.directory.path().join("state").join(FILE_NAME))
+            .arg(format!("VACUUM INTO '{}'", target.display()))
+            .status();
+        assert!(status.expect("nsenter").success(), "{}", self.log());
+        history(copy.path(), span_ms)
     }
 
     fn signal(&self, name: &str) {
@@ -333,7 +348,7 @@ fn against_undisturbed(
         sender.join().expect("the fleet")
     });
     let (took, end_ms) = (began.elapsed(), fast(since_ms));
-    let kept = |daemon: &Daemon| history(&daemon.state(), (start_ms + REGISTERED_MS, end_ms));
+    let kept = |daemon: &Daemon| daemon.history((start_ms + REGISTERED_MS, end_ms));
     // Until both have taken everything, and have given out what was late.
     let deadline = Instant::now() + PATIENCE;
     std::thread::sleep(Duration::from_secs(12));

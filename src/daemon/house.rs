@@ -1,8 +1,6 @@
 //! Works, store and what goes out, held together: what is noted in the journal is done in the same order, and nothing is
 //! acknowledged or said before it is durable. It knows neither connections nor clocks of its own; the driver does.
 
-use std::collections::BTreeMap;
-
 use chargetally_core::time::ArrivalTime;
 
 use super::DaemonError;
@@ -27,7 +25,14 @@ impl House {
     pub(super) fn replay(&mut self) -> Result<(), DaemonError> {
         let Self { works, keeper, outgoing } = self;
         let Some(keeper) = keeper else { return Ok(()) };
-        keeper.replay(|entry, given| redo(works, outgoing, entry, given))?;
+        keeper.replay(|entry, given| {
+            redo(works, outgoing, entry, given)?;
+            // What the journal tells is durable.
+            for entry in given.take_entries() {
+                outgoing.send(entry);
+            }
+            Ok(())
+        })?;
         works.engine.flush()?;
         self.sync().map(drop)
     }
@@ -147,8 +152,8 @@ impl House {
         batch
     }
 
-    fn send(&self, entries: BTreeMap<String, Entry>) {
-        for entry in entries.into_values() {
+    fn send(&self, entries: Vec<Entry>) {
+        for entry in entries {
             self.outgoing.send(entry);
         }
     }

@@ -2,7 +2,7 @@
 //! was said has reached the broker, and the history. It decides nothing about figures, and it never goes on from content
 //! that is not as it was written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use chargetally_core::time::{ArrivalTime, Bucket};
@@ -75,7 +75,7 @@ pub(super) struct Keeper {
     /// The last batch of messages that is gathered.
     batch: Option<u64>,
     /// Said once it is durable.
-    entries: BTreeMap<String, Entry>,
+    entries: Vec<Entry>,
     /// Kept with the next checkpoint.
     records: BTreeMap<RecordKey, RecordRow>,
     /// What dialects have handed over of their memories, by its place in the store: kept until a checkpoint stands.
@@ -94,7 +94,7 @@ pub(super) struct Keeper {
 pub(super) struct Durable {
     /// The last batch that may be acknowledged.
     pub batch: Option<u64>,
-    pub entries: BTreeMap<String, Entry>,
+    pub entries: Vec<Entry>,
 }
 
 /// What a daemon with a store begins with.
@@ -141,7 +141,7 @@ impl Keeper {
             gathered_since: monotonic(),
             synced: monotonic(),
             batch: None,
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
             records: BTreeMap::new(),
             memories: BTreeMap::new(),
             owed: false,
@@ -210,8 +210,13 @@ impl Keeper {
 
     /// What was given out is said once everything before it is durable, and kept with the next checkpoint.
     pub(super) fn give(&mut self, given: GivenOut) {
-        let GivenOut { entries, records } = given;
+        let GivenOut { entries, records, .. } = given;
         self.owed |= !records.is_empty();
+        if self.failing {
+            // What waits for a disk for long is bounded: the newest of each topic.
+            let fresh: HashSet<&str> = entries.iter().map(|entry| entry.topic.as_str()).collect();
+            self.entries.retain(|entry| !fresh.contains(entry.topic.as_str()));
+        }
         self.entries.extend(entries);
         self.records.extend(records);
     }

@@ -1,7 +1,7 @@
 //! What the daemon does with messages and time, one after the other: the part of the driver that the same input always
 //! takes through the same states. After a crash the journal is given to it once more, and it says the same again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chargetally_core::alarm::Level;
 use chargetally_core::census::Census;
@@ -21,11 +21,29 @@ use crate::store::{Figures, RecordRow};
 /// Which record of the history a row is: window, start, level, code.
 pub(super) type RecordKey = (String, i64, String, String);
 
-/// What was given out and is to be said and kept: the newest of each topic, and of each record.
+/// What was given out and is to be said and kept: entries in their order, and the newest of each record.
 #[derive(Default)]
 pub(super) struct GivenOut {
-    pub entries: BTreeMap<String, Entry>,
+    pub entries: Vec<Entry>,
     pub records: BTreeMap<RecordKey, RecordRow>,
+    /// Where in `entries` a topic stands last.
+    places: HashMap<String, usize>,
+}
+
+impl GivenOut {
+    /// Takes the entries out, in their order.
+    pub(super) fn take_entries(&mut self) -> Vec<Entry> {
+        self.places.clear();
+        std::mem::take(&mut self.entries)
+    }
+
+    /// An older window of the same topic is said too, but only the newest is what the broker retains.
+    fn say(&mut self, entry: Entry) {
+        if let Some(older) = self.places.insert(entry.topic.clone(), self.entries.len()) {
+            self.entries[older].retain = false;
+        }
+        self.entries.push(entry);
+    }
 }
 
 /// Engine and assembler, and how far they have come.
@@ -97,8 +115,7 @@ impl Works {
                 }
                 given.records.insert(key, row);
             }
-            let entry = outgoing.summary(publication.window, assembled);
-            given.entries.insert(entry.topic.clone(), entry);
+            given.say(outgoing.summary(publication.window, assembled));
         })?;
         Ok(true)
     }

@@ -76,7 +76,7 @@ pub(super) fn repeat(plant: &Plant, journal: &[Told], first: ArrivalTime, worker
 impl Outcome {
     fn give(&mut self, given: GivenOut) {
         self.records.extend(given.records);
-        for entry in given.entries.into_values() {
+        for entry in given.entries {
             if let Some(key) = summary_key(&entry) {
                 self.summaries.insert(key, entry.payload.clone());
             }
