@@ -87,7 +87,7 @@ async fn until_state(handle: &mut EgressHandle, wanted: impl Fn(&EgressState) ->
 fn summary(topic: &str, payload: &str) -> Entry {
     Entry {
         topic: topic.into(),
-        payload: payload.to_owned().into(),
+        payload: payload.as_bytes().to_vec().into(),
         retain: true,
         priority: Priority::Routine,
         expiry_s: Some(600),

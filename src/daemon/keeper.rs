@@ -373,7 +373,7 @@ impl Keeper {
         }
         for (window, scope, record) in rollup.changed_records() {
             let Some(code) = rollup.names().scope_code(scope) else { continue };
-            checkpoint.sums(&place(window, code.kind, &code.code), &packed(record))?;
+            checkpoint.sums(&place(window, code.kind, &code.code), &packed(&*record))?;
         }
         for record in self.records.values() {
             checkpoint.record(record)?;

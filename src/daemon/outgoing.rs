@@ -3,7 +3,6 @@
 use std::io;
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use chargetally_core::safety::Origins;
 use chargetally_core::shard::AlarmEvent;
 use chargetally_core::time::{ArrivalTime, EventTime};
@@ -16,6 +15,7 @@ use crate::engine::{Notice, Notices, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
 use crate::publish::outbox::{Entry, Priority};
+use crate::publish::payload::Payload;
 use crate::publish::record::{
     ALARM_SCHEMA, Alarm, AlarmRecord, COUNTERS_SCHEMA, CountersRecord, Origin, REJECTED_SCHEMA, RejectedRecord,
 };
@@ -98,7 +98,7 @@ impl Outgoing {
         if !change.raised {
             self.publisher.publish(Entry {
                 topic,
-                payload: Bytes::new(),
+                payload: Payload::EMPTY,
                 retain: true,
                 priority: Priority::Alarm,
                 expiry_s: None,

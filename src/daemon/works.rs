@@ -117,6 +117,7 @@ impl Works {
             }
             given.say(outgoing.summary(publication.window, assembled));
         })?;
+        engine.rollup_mut().pack_away(true);
         Ok(true)
     }
 

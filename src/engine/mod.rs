@@ -290,7 +290,9 @@ impl Engine {
             }
         }
         self.rollup.apply(self.closed);
-        self.look(self.closed)
+        self.look(self.closed)?;
+        self.rollup.pack_away(false);
+        Ok(())
     }
 
     /// Takes the snapshots of windows that end by `until`.
@@ -318,6 +320,7 @@ impl Engine {
             if sink(&Finished { rollup: &self.rollup, window, scopes: &scopes, census: &census }).is_break() {
                 break;
             }
+            self.rollup.pack_window(window);
         }
         Ok(())
     }

@@ -338,7 +338,7 @@ fn outgoing(entry: &Entry) -> Outgoing {
     let schema = (!entry.schema.is_empty()).then(|| ("schema".to_owned(), entry.schema.clone()));
     Outgoing {
         topic: entry.topic.clone(),
-        payload: entry.payload.clone(),
+        payload: entry.payload.bytes(),
         qos: Qos::AtLeastOnce,
         retain: entry.retain,
         expiry_s: entry.expiry_s,

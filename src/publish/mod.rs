@@ -5,6 +5,7 @@
 pub mod assemble;
 pub mod egress;
 pub mod outbox;
+pub mod payload;
 pub mod record;
 pub mod schema;
 pub mod stamp;

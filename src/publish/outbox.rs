@@ -4,8 +4,9 @@
 //! [`Outbox::settle`] and [`Outbox::return_in_flight`] say what became of it. It must never do IO, read a clock or
 //! block, and whatever it drops it counts.
 
-use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
+
+use super::payload::Payload;
 
 /// What leaves first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +23,7 @@ pub struct Entry {
     /// A topic name without wildcards.
     pub topic: String,
     /// The payload, JSON; empty clears a retained topic.
-    pub payload: Bytes,
+    pub payload: Payload,
     /// Whether the broker keeps it. Of a retained topic only the newest payload is worth sending.
     pub retain: bool,
     /// What leaves first.
@@ -35,7 +36,7 @@ pub struct Entry {
 
 impl Entry {
     fn size_bytes(&self) -> usize {
-        self.topic.len() + self.payload.len() + self.schema.len()
+        self.topic.len() + self.payload.size_bytes() + self.schema.len()
     }
 }
 
@@ -44,7 +45,7 @@ impl Entry {
 pub struct OutboxLimits {
     /// The most entries.
     pub entries_max: usize,
-    /// The most bytes of topics, payloads and schema names.
+    /// The most bytes of topics, payloads (as they wait) and schema names.
     pub bytes_max: usize,
 }
 
@@ -256,7 +257,7 @@ mod tests {
     fn entry(topic: &str, payload: &str, retain: bool, priority: Priority) -> Entry {
         Entry {
             topic: topic.into(),
-            payload: Bytes::copy_from_slice(payload.as_bytes()),
+            payload: payload.as_bytes().to_vec().into(),
             retain,
             priority,
             expiry_s: None,
@@ -271,7 +272,7 @@ mod tests {
     fn drain(outbox: &mut Outbox) -> Vec<(String, String)> {
         let mut seen = Vec::new();
         while let Some((token, entry)) = outbox.take_next() {
-            seen.push((entry.topic.clone(), String::from_utf8_lossy(&entry.payload).into_owned()));
+            seen.push((entry.topic.clone(), String::from_utf8_lossy(&entry.payload.bytes()).into_owned()));
             outbox.settle(token, Settled::Published);
         }
         seen

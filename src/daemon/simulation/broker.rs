@@ -108,7 +108,8 @@ pub(super) fn summary_key(entry: &Entry) -> Option<SummaryKey> {
     if entry.schema != crate::publish::summary::SCHEMA {
         return None;
     }
-    let text = std::str::from_utf8(&entry.payload).ok()?;
+    let bytes = entry.payload.bytes();
+    let text = std::str::from_utf8(&bytes).ok()?;
     let cut = |name: &str| {
         let from = text.find(name)? + name.len();
         let length = text[from..].find([',', '}'])?;
@@ -134,19 +135,19 @@ impl Heard {
     /// It is a summary that was said before, with another content.
     pub(super) fn hear(&mut self, entry: &Entry) -> Result<(), String> {
         if entry.retain {
-            if entry.payload.is_empty() {
+            if entry.payload.bytes().is_empty() {
                 self.retained.remove(&entry.topic);
             } else {
                 self.retained.insert(entry.topic.clone(), entry.clone());
             }
         }
         if let Some(key) = summary_key(entry) {
-            let before = self.summaries.insert(key.clone(), entry.payload.clone());
-            if before.is_some_and(|before| before != entry.payload) {
+            let before = self.summaries.insert(key.clone(), entry.payload.bytes());
+            if before.is_some_and(|before| before != entry.payload.bytes()) {
                 return Err(format!("{key:?} was said twice with different content"));
             }
-        } else if entry.schema == crate::publish::record::ALARM_SCHEMA && !entry.payload.is_empty() {
-            self.alarms.push((entry.topic.clone(), entry.payload.clone()));
+        } else if entry.schema == crate::publish::record::ALARM_SCHEMA && !entry.payload.bytes().is_empty() {
+            self.alarms.push((entry.topic.clone(), entry.payload.bytes()));
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Outcome {
         self.records.extend(given.records);
         for entry in given.entries {
             if let Some(key) = summary_key(&entry) {
-                self.summaries.insert(key, entry.payload.clone());
+                self.summaries.insert(key, entry.payload.bytes());
             }
             self.retained.insert(entry.topic.clone(), entry);
         }

@@ -6,6 +6,7 @@ mod code;
 mod names;
 mod pack;
 mod publish;
+mod records;
 mod tariff;
 
 pub use code::{ScopeCode, station_code, station_of_code};
@@ -27,6 +28,10 @@ use crate::state::State;
 use crate::tally::{Merge, Tally};
 use crate::time::Bucket;
 use crate::window::{Calendar, Window, WindowKind};
+use records::Records;
+
+/// So long after its end a window is rarely touched, ms.
+const RESTING_MS: i64 = 300_000;
 
 /// What is kept and given out.
 #[derive(Clone, Debug)]
@@ -80,7 +85,7 @@ pub struct Record {
 /// One window of all scopes.
 #[derive(Clone, Debug, Default)]
 struct WindowBook {
-    records: FxHashMap<Scope, Record>,
+    records: Records,
     /// Time in which stations were full, ms, where there was any.
     full_ms: FxHashMap<StationIndex, i64>,
     /// Stations with dormant connectors, in windows of a day.
@@ -89,6 +94,8 @@ struct WindowBook {
     /// Whether the snapshot was taken.
     shown: bool,
     dirty: bool,
+    /// Whether every record is to be given out, changed or not.
+    all_dirty: bool,
     /// It was kept no longer and came back without its content: what stands here is not the whole.
     incomplete: bool,
     /// Whether it differs, or any of its records, from what was saved of it last.
@@ -272,7 +279,7 @@ impl Rollup {
                 if !keeps(&self.config.levels, kind, scope) {
                     continue;
                 }
-                let record = book.records.entry(scope).or_default();
+                let record = book.records.entry(scope);
                 record.tally.merge(tally);
                 record.dirty = true;
                 record.unsaved = true;
@@ -293,17 +300,26 @@ impl Rollup {
         }
     }
 
-    /// Forgets windows whose time to be kept has passed, once they stand as given out. Returns those forgotten.
-    pub fn forget(&mut self) -> Vec<(Window, Vec<(Scope, Record)>)> {
+    /// Packs the records of windows that ended a while ago, or of all windows, into few bytes. Nothing else changes; whoever
+    /// touches them unpacks them.
+    pub fn pack_away(&mut self, all: bool) {
+        let resting_from_ms = self.closed.start_ms() - RESTING_MS;
+        let calendar = &self.config.calendar;
+        for (&(kind, start), book) in &mut self.windows {
+            if all || calendar.window(kind, start).end.start_ms() <= resting_from_ms {
+                book.records.pack_all();
+            }
+        }
+    }
+
+    /// Forgets windows whose time to be kept has passed, once they stand as given out.
+    pub fn forget(&mut self) {
         let calendar = &self.config.calendar;
         let (closed_ms, keep_ms) = (self.closed.start_ms(), self.config.keep_ms);
-        self.windows
-            .extract_if(.., |&(kind, start), book| {
-                let end_ms = calendar.window(kind, start).end.start_ms();
-                !book.dirty && end_ms.saturating_add(keep_ms[kind as usize]) < closed_ms
-            })
-            .map(|((kind, start), book)| (calendar.window(kind, start), book.records.into_iter().collect()))
-            .collect()
+        self.windows.retain(|&(kind, start), book| {
+            let end_ms = calendar.window(kind, start).end.start_ms();
+            book.dirty || end_ms.saturating_add(keep_ms[kind as usize]) >= closed_ms
+        });
     }
 
     /// Whether a window is recent enough to stand in memory with all its content.

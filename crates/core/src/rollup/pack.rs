@@ -3,6 +3,8 @@
 //! To restore: give fresh shards their blocks, let the new rollup absorb one report of each (closing up to where they
 //! stand), so that all stations are known, then give it window by window with [`Rollup::restore_window`].
 
+use std::borrow::Cow;
+
 use super::{Peak, Record, Rollup, WindowBook};
 use crate::pack::{Damaged, Pack, Reader, pack_fields};
 use crate::scope::{Scope, StationIndex};
@@ -89,11 +91,10 @@ impl Rollup {
     }
 
     /// The records that differ from what was saved of them last: windows in order, scopes within in none.
-    pub fn changed_records(&self) -> impl Iterator<Item = (Window, Scope, &Record)> {
+    pub fn changed_records(&self) -> impl Iterator<Item = (Window, Scope, Cow<'_, Record>)> {
         debug_assert!(self.staged.is_empty(), "saved between absorbing and applying");
         self.unsaved_books().flat_map(|(window, book)| {
-            let unsaved = book.records.iter().filter(|(_, record)| record.unsaved);
-            unsaved.map(move |(&scope, record)| (window, scope, record))
+            book.records.unsaved().map(move |(scope, record)| (window, scope, record))
         })
     }
 
@@ -101,9 +102,7 @@ impl Rollup {
     pub fn clear_changed(&mut self) {
         for book in self.windows.values_mut().filter(|book| book.unsaved) {
             book.unsaved = false;
-            for record in book.records.values_mut() {
-                record.unsaved = false;
-            }
+            book.records.clear_unsaved();
         }
     }
 
@@ -127,6 +126,7 @@ impl Rollup {
             published_at_ms,
             shown,
             dirty,
+            all_dirty: false,
             incomplete,
             unsaved: false,
         };

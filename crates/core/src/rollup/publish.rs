@@ -138,9 +138,7 @@ impl Rollup {
         let mut all = Vec::new();
         for (&(kind, start), book) in &mut self.windows {
             if self.config.windows.contains(&kind) && !book.incomplete {
-                for record in book.records.values_mut() {
-                    record.dirty = true;
-                }
+                book.all_dirty = true;
                 all.push(self.config.calendar.window(kind, start));
             }
         }
@@ -174,7 +172,7 @@ impl Rollup {
             book.dormant = dormant.collect();
         }
         book.unsaved = true;
-        for (scope, record) in &mut book.records {
+        for (scope, record) in book.records.unpack_all() {
             record.unsaved |= record.snapshot.is_none();
             record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
         }
@@ -227,20 +225,31 @@ impl Rollup {
                 sink(&self.names, &publication);
             }
         }
+        self.pack_window(window);
+    }
+
+    /// A window was given out: packs its records, for a while nobody touches them.
+    pub fn pack_window(&mut self, window: Window) {
+        if let Some(book) = self.windows.get_mut(&(window.kind, window.start)) {
+            book.records.pack_all();
+        }
     }
 
     /// The scopes of a window that changed, in order, each now in its next revision: what [`Rollup::publication`] is
     /// then to be asked for, in any order and from any number of threads.
     pub fn take_changed(&mut self, window: Window, now_ms: i64) -> Vec<Scope> {
-        self.find_stale_peaks(window);
         let key = (window.kind, window.start);
+        let Some(book) = self.windows.get_mut(&key) else { return Vec::new() };
+        book.records.unpack_all();
+        self.find_stale_peaks(window);
         let Some(book) = self.windows.get_mut(&key) else { return Vec::new() };
         book.published_at_ms = Some(now_ms);
         book.dirty = false;
         book.unsaved = true;
+        let all_dirty = std::mem::take(&mut book.all_dirty);
         let mut changed = Vec::new();
-        for (&scope, record) in &mut book.records {
-            if !std::mem::take(&mut record.dirty) {
+        for (&scope, record) in book.records.unpack_all() {
+            if !std::mem::take(&mut record.dirty) && !all_dirty {
                 continue;
             }
             record.unsaved = true;
@@ -256,23 +265,25 @@ impl Rollup {
         changed
     }
 
-    /// A scope's tally of a window, where both are kept.
+    /// A scope's tally of a window, where both are kept; to be asked after [`take_changed`](Self::take_changed).
     #[must_use]
     pub fn tally(&self, scope: Scope, window: Window) -> Option<&Tally> {
-        Some(&self.windows.get(&(window.kind, window.start))?.records.get(&scope)?.tally)
+        Some(&self.windows.get(&(window.kind, window.start))?.records.unpacked().get(&scope)?.tally)
     }
 
-    /// What stands for a scope in a window; `None` where neither is kept.
+    /// What stands for a scope in a window; `None` where neither is kept. To be asked after
+    /// [`take_changed`](Self::take_changed).
     #[must_use]
     pub fn publication<'a>(&'a self, scope: Scope, window: Window, census: &'a CensusBook) -> Option<Publication<'a>> {
         let book = self.windows.get(&(window.kind, window.start))?;
-        let record = book.records.get(&scope)?;
+        let records = book.records.unpacked();
+        let record = records.get(&scope)?;
         let wide = matches!(scope, Scope::Nation | Scope::Province(_));
         let province = if let Scope::Province(province) = scope { Some(province) } else { None };
         let mut parts = Vec::new();
         let mut counties = Vec::new();
         if wide {
-            for (&other, record) in &book.records {
+            for (&other, record) in records {
                 match other {
                     Scope::Part { province: within, part } if within == province => {
                         parts.push(PartFigures { part, figures: figures(other, record, census) });
@@ -303,7 +314,7 @@ impl Rollup {
             .sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| self.station_order(one.0, other.0)));
         let mut highway_stations = Vec::new();
         if window.kind == WindowKind::Day && !matches!(scope, Scope::Station(_)) {
-            for (&other, record) in &book.records {
+            for (&other, record) in records {
                 if let Scope::Station(station) = other
                     && within(station)
                     && self.names.station(station).scene == Some(Scene::HighwayServiceArea)
@@ -367,7 +378,7 @@ impl Rollup {
         let (mut sum, mut found) = (Tally::default(), 0);
         let months = (WindowKind::Month, self.config.plan_from)..(WindowKind::Month, window.end);
         for (_, book) in self.windows.range(months) {
-            if let Some(record) = book.records.get(&scope) {
+            if let Some(record) = book.records.get(scope) {
                 sum.merge(&record.tally);
                 found += 1;
             }
@@ -380,7 +391,7 @@ impl Rollup {
         let (mut sum, mut found, mut month) = (Tally::default(), 0, last);
         for _ in 0..count {
             let book = self.windows.get(&(WindowKind::Month, month.start));
-            if let Some(record) = book.and_then(|book| book.records.get(&scope)) {
+            if let Some(record) = book.and_then(|book| book.records.get(scope)) {
                 sum.merge(&record.tally);
                 found += 1;
             }
@@ -395,7 +406,7 @@ impl Rollup {
         let key = (window.kind, window.start);
         let Some(book) = self.windows.get(&key) else { return };
         let stale: Vec<Scope> =
-            book.records.iter().filter(|(_, record)| record.peaks_stale).map(|(&scope, _)| scope).collect();
+            book.records.unpacked().iter().filter(|(_, record)| record.peaks_stale).map(|(&scope, _)| scope).collect();
         for scope in stale {
             let minute_peak = self.greatest(WindowKind::Minute, window, scope);
             // No quarter of an hour lies within a minute.
@@ -403,7 +414,7 @@ impl Rollup {
                 WindowKind::Minute => Peak::default(),
                 _ => self.greatest(WindowKind::Quarter, window, scope),
             };
-            if let Some(record) = self.windows.get_mut(&key).and_then(|book| book.records.get_mut(&scope)) {
+            if let Some(record) = self.windows.get_mut(&key).map(|book| book.records.entry(scope)) {
                 record.minute_peak = minute_peak;
                 record.quarter_peak = quarter_peak;
                 record.peaks_stale = false;
@@ -414,7 +425,7 @@ impl Rollup {
     fn greatest(&self, kind: WindowKind, within: Window, scope: Scope) -> Peak {
         let mut peak = Peak::default();
         for (&(_, start), book) in self.windows.range((kind, within.start)..(kind, within.end)) {
-            if let Some(record) = book.records.get(&scope) {
+            if let Some(record) = book.records.get(scope) {
                 peak.raise(record.tally.import_j, start);
             }
         }

@@ -184,6 +184,7 @@ impl House {
             self.rollup.absorb(index, report);
         }
         self.rollup.apply(until);
+        self.rollup.pack_away(true);
         for window in self.rollup.unseen(self.shards[0].closed()) {
             let seen = self.count(window, true);
             self.rollup.keep_snapshot(window, &seen);
@@ -231,7 +232,7 @@ impl House {
         }
         for (window, scope, record) in self.rollup.changed_records() {
             let code = self.rollup.names().scope_code(scope).expect("scopes have names");
-            self.store.records.insert((window, code.kind, code.code), packed(record));
+            self.store.records.insert((window, code.kind, code.code), packed(&*record));
         }
         self.rollup.clear_changed();
     }
