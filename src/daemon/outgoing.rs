@@ -15,7 +15,7 @@ use crate::engine::{Notice, Notices, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
 use crate::publish::outbox::{Entry, Priority};
-use crate::publish::payload::Payload;
+use crate::publish::payload::{Pattern, Payload};
 use crate::publish::record::{
     ALARM_SCHEMA, Alarm, AlarmRecord, COUNTERS_SCHEMA, CountersRecord, Origin, REJECTED_SCHEMA, RejectedRecord,
 };
@@ -49,11 +49,11 @@ impl Outgoing {
     }
 
     /// A summary as it goes out, retained.
-    pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>) -> Entry {
+    pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>, pattern: &mut Pattern) -> Entry {
         let topic = self.root.format_out(&OutTopic::Summary { window: window.kind, scope: assembled.scope });
         Entry {
             topic,
-            payload: assembled.payload.into(),
+            payload: pattern.payload(assembled.payload),
             retain: true,
             priority: Priority::Routine,
             expiry_s: Some(expiry_s(window.kind)),

@@ -16,6 +16,7 @@ use crate::dialect::{Dialect, source_of};
 use crate::engine::{Engine, EngineError, Stats};
 use crate::publish::assemble::Assembler;
 use crate::publish::outbox::Entry;
+use crate::publish::payload::Pattern;
 use crate::store::{Figures, RecordRow};
 
 /// Which record of the history a row is: window, start, level, code.
@@ -26,6 +27,8 @@ pub(super) type RecordKey = (String, i64, String, String);
 pub(super) struct GivenOut {
     pub entries: Vec<Entry>,
     pub records: BTreeMap<RecordKey, RecordRow>,
+    /// What the summaries of one turn are packed after.
+    pattern: Pattern,
     /// Where in `entries` a topic stands last.
     places: HashMap<String, usize>,
 }
@@ -115,7 +118,8 @@ impl Works {
                 }
                 given.records.insert(key, row);
             }
-            given.say(outgoing.summary(publication.window, assembled));
+            let entry = outgoing.summary(publication.window, assembled, &mut given.pattern);
+            given.say(entry);
         })?;
         engine.rollup_mut().pack_away(true);
         Ok(true)

@@ -205,7 +205,7 @@ fn connect(file: &Path, known: usize) -> Result<Connection, StoreError> {
             // the file at 16 MiB, and cut to 64 MiB where it grew beyond that.
             "PRAGMA page_size = 8192;
              PRAGMA auto_vacuum = INCREMENTAL;
-             PRAGMA cache_size = -65536;
+             PRAGMA cache_size = -2048;
              PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF;
              PRAGMA cell_size_check = ON;",

@@ -71,7 +71,7 @@ pub struct Record {
     /// The greatest quarter of an hour.
     pub quarter_peak: Peak,
     /// What the moment of closing showed; `None` before the first publication.
-    pub snapshot: Option<Snapshot>,
+    pub snapshot: Option<Box<Snapshot>>,
     /// The last revision that was given out.
     pub revision: Option<u32>,
     /// Whether anything changed since.

@@ -93,9 +93,8 @@ impl Rollup {
     /// The records that differ from what was saved of them last: windows in order, scopes within in none.
     pub fn changed_records(&self) -> impl Iterator<Item = (Window, Scope, Cow<'_, Record>)> {
         debug_assert!(self.staged.is_empty(), "saved between absorbing and applying");
-        self.unsaved_books().flat_map(|(window, book)| {
-            book.records.unsaved().map(move |(scope, record)| (window, scope, record))
-        })
+        self.unsaved_books()
+            .flat_map(|(window, book)| book.records.unsaved().map(move |(scope, record)| (window, scope, record)))
     }
 
     /// What changed is safe in the store.

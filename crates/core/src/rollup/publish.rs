@@ -174,7 +174,7 @@ impl Rollup {
         book.unsaved = true;
         for (scope, record) in book.records.unpack_all() {
             record.unsaved |= record.snapshot.is_none();
-            record.snapshot.get_or_insert_with(|| seen.snapshot.get(scope).cloned().unwrap_or_default());
+            record.snapshot.get_or_insert_with(|| Box::new(seen.snapshot.get(scope).cloned().unwrap_or_default()));
         }
     }
 
@@ -438,7 +438,7 @@ fn figures<'a>(scope: Scope, record: &'a Record, census: &'a CensusBook) -> Figu
     Figures {
         tally: &record.tally,
         census: census.census.get(&scope).unwrap_or(&NOBODY.0),
-        snapshot: record.snapshot.as_ref().unwrap_or(&NOBODY.1),
+        snapshot: record.snapshot.as_deref().unwrap_or(&NOBODY.1),
         minute_peak: record.minute_peak,
         quarter_peak: record.quarter_peak,
     }

@@ -130,7 +130,8 @@ impl Records {
     pub(super) fn unsaved(&self) -> impl Iterator<Item = (Scope, Cow<'_, Record>)> {
         let open = self.open.iter().filter(|(_, record)| record.unsaved);
         let packed = self.packed.index.iter().enumerate();
-        let packed = packed.filter(|&(place, (scope, _))| self.packed.is_unsaved(place) && !self.open.contains_key(scope));
+        let packed =
+            packed.filter(|&(place, (scope, _))| self.packed.is_unsaved(place) && !self.open.contains_key(scope));
         open.map(|(&scope, record)| (scope, Cow::Borrowed(record)))
             .chain(packed.map(|(place, &(scope, _))| (scope, Cow::Owned(self.packed.record(place)))))
     }
