@@ -104,7 +104,7 @@ pub(super) fn ocpp(t: &mut Section<'_>, root: &Root) -> Arc<ocpp::Spec> {
         t.refuse("topics", "is empty: nothing would be read".to_owned());
     }
     let mut topics = Vec::with_capacity(written.len());
-    for (index, text) in written.iter().enumerate() {
+    for text in &written {
         let template = placed(text, "", root).and_then(|template| {
             let has = |part: Part| template.parts().any(|found| found == part);
             if has(Part::Connector) {
@@ -117,7 +117,7 @@ pub(super) fn ocpp(t: &mut Section<'_>, root: &Root) -> Arc<ocpp::Spec> {
         });
         match template {
             Ok(template) => topics.push(template),
-            Err(what) => t.refuse(&format!("topics[{index}]"), what),
+            Err(what) => t.refuse("topics", what),
         }
     }
     Arc::new(ocpp::Spec { topics, operator })

@@ -124,15 +124,15 @@ fn frames_of_ocpp_are_where_the_settings_say() {
     check(
         "[[source]]\ndialect = 'ocpp'\nroot = 'a'\ntopics = ['{root}/in', '{root}/{station}/{connector}']",
         &[
-            "4: source[0].topics[0]: makes the topic \"a/in\", which names no station: put {station} into it",
-            "4: source[0].topics[1]: makes the topic \"a/{station}/{connector}\"; which connector it is stands in the frame",
+            "4: source[0].topics: makes the topic \"a/in\", which names no station: put {station} into it",
+            "4: source[0].topics: makes the topic \"a/{station}/{connector}\"; which connector it is stands in the frame",
         ],
     );
     check(
         "[[source]]\nname = 'a'\ndialect = 'ocpp'\n[[source]]\nname = 'b'\ndialect = 'ocpp'\ntopics = ['cs/in/{station}/x']",
         &["5: source[1].root: overlaps the root of source \"a\": messages would count twice"],
     );
-    check("[[source]]\ndialect = 'ocpp'\nprefix = 'x'", &["3: source[0].prefix: is unknown"]);
+    check("[[source]]\ndialect = 'ocpp'\nprefix = 'x'", &["3: source[0].prefix: is no known key of [[source]]"]);
 }
 
 #[test]
