@@ -155,9 +155,12 @@ impl<'a> Members<'a> for Sampled<'a> {
             "measurand" => self.measurand = from.leaf(|value| value.text("measurand"))?,
             "unit" => self.unit.name = from.leaf(|value| value.text("unit"))?,
             "unitOfMeasure" => self.unit = from.object()?.unwrap_or_default(),
-            "phase" => self.phase = from.leaf(|value| Ok(value.text("phase")?.map_or(Phase::All, phase)))?,
+            "phase" => {
+                self.phase = from.leaf(|value| Ok(value.text("phase")?.map_or(Phase::All, |text| phase(&text))))?;
+            }
             "location" => {
-                self.location = from.leaf(|value| Ok(value.text("location")?.map_or(Location::Outlet, location)))?;
+                self.location =
+                    from.leaf(|value| Ok(value.text("location")?.map_or(Location::Outlet, |text| location(&text))))?;
             }
             "context" => {
                 let context = from.leaf(|value| value.text("context"))?;
@@ -170,8 +173,8 @@ impl<'a> Members<'a> for Sampled<'a> {
     }
 }
 
-fn phase(text: Cow<'_, str>) -> Phase {
-    match &*text {
+fn phase(text: &str) -> Phase {
+    match text {
         "" => Phase::All,
         "L1" | "L1-N" => Phase::Line(0),
         "L2" | "L2-N" => Phase::Line(1),
@@ -180,8 +183,8 @@ fn phase(text: Cow<'_, str>) -> Phase {
     }
 }
 
-fn location(text: Cow<'_, str>) -> Location {
-    match &*text {
+fn location(text: &str) -> Location {
+    match text {
         "" | "Outlet" | "Cable" => Location::Outlet,
         "Inlet" => Location::Inlet,
         _ => Location::Elsewhere,
