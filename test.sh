@@ -17,6 +17,7 @@ needed=(
     "cc gcc"
     "sqlite3 sqlite3"
     "unshare util-linux"
+    "python3 python3"
 )
 packages=()
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
@@ -24,6 +25,8 @@ for entry in "${needed[@]}"; do
     read -r program package <<<"$entry"
     command -v "$program" >/dev/null || packages+=("$package")
 done
+# One test makes an environment of its own for the Python packages that it needs.
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if ((${#packages[@]})); then
     root=()
     if ((EUID != 0)); then root=(sudo -n); fi

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use chargetally::dialect::{Dialect, Limits, native::Native};
-use chargetally::settings::{reference, tariff};
+use chargetally::settings::{DialectName, reference, tariff};
 use chargetally::store::{Packer, unpack};
 use chargetally::topic::Root;
-use chargetally::{rfc3339, settings};
+use chargetally::{rfc3339, settings, setup};
 use chargetally_core::config::Config;
 use chargetally_core::pack::{Pack, Reader};
 use chargetally_core::rollup::{Record, WindowMeta};
@@ -21,8 +21,9 @@ const WRITTEN_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_
 pub type Body = fn(&[u8]);
 
 /// Every target, by the name of its folder in the corpus.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 8] = [
     ("native", native),
+    ("ocpp", ocpp),
     ("journal", journal),
     ("packed", packed),
     ("window", window),
@@ -41,6 +42,24 @@ pub fn native(bytes: &[u8]) {
         let _refused =
             dialect.decode(topic, payload, ArrivalTime::from_ms(0), retained, &Limits::default(), &mut |_, _| ());
     }
+}
+
+/// Messages of one station: its topic, and a frame on each line after it; what is remembered in the end is packed and
+/// read back.
+pub fn ocpp(bytes: &[u8]) {
+    let mut lines = bytes.split(|&byte| byte == b'\n');
+    let Some(Ok(topic)) = lines.next().map(std::str::from_utf8) else { return };
+    let dialect = || settings::usual_source(DialectName::Ocpp).map(|source| setup::dialect(&source));
+    let (Some(mut dialect), Some(mut other)) = (dialect(), dialect()) else { return };
+    for payload in lines {
+        for retained in [false, true] {
+            let arrival = ArrivalTime::from_ms(1_795_411_800_000);
+            let _refused = dialect.decode(topic, payload, arrival, retained, &Limits::default(), &mut |_, _| ());
+        }
+    }
+    dialect.changed_memory(&mut |key, packed| {
+        assert_eq!(other.restore_memory(key, packed), Ok(()), "memory that is packed can be read");
+    });
 }
 
 /// A batch of the journal; one that is read whole comes out of the packer again with the same entries.

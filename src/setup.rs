@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 
 use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
+use crate::dialect::ocpp::Ocpp;
 use crate::dialect::sparkplug::Sparkplug;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
@@ -341,8 +342,11 @@ pub fn dialect(source: &settings::Source) -> Dialect {
     if let Some(spec) = &source.mapping {
         return Dialect::Mapping(Mapping::new(Arc::clone(spec)));
     }
+    if let Some(spec) = &source.ocpp {
+        return Dialect::Ocpp(Ocpp::new(Arc::clone(spec)));
+    }
     match source.dialect {
-        // The settings give every dialect that is a mapping its mapping.
+        // The settings give every dialect that is a mapping its mapping, and OCPP its topics.
         DialectName::Native
         | DialectName::Mapping
         | DialectName::Evcc
@@ -351,20 +355,22 @@ pub fn dialect(source: &settings::Source) -> Dialect {
         | DialectName::Openevse
         | DialectName::Smartevse
         | DialectName::Warp
-        | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
+        | DialectName::Homie
+        | DialectName::Ocpp => Dialect::Native(Native::new(source.root.clone())),
         DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone(), source.rebirth)),
     }
 }
 
 /// The same, with the register that the source names.
 fn registered(source: &settings::Source) -> Result<Dialect, TableError> {
-    match (dialect(source), &source.register, &source.mapping) {
-        (Dialect::Mapping(mapping), Some(path), Some(spec)) => {
-            let register = register::read(path, &spec.operator).map_err(TableError::Register)?;
-            Ok(Dialect::Mapping(mapping.with_register(Arc::new(register))))
-        }
-        (dialect, ..) => Ok(dialect),
-    }
+    let dialect = dialect(source);
+    let (Some(path), Some(operator)) = (&source.register, source.operator()) else { return Ok(dialect) };
+    let register = Arc::new(register::read(path, operator).map_err(TableError::Register)?);
+    Ok(match dialect {
+        Dialect::Mapping(mapping) => Dialect::Mapping(mapping.with_register(register)),
+        Dialect::Ocpp(ocpp) => Dialect::Ocpp(ocpp.with_register(register)),
+        dialect => dialect,
+    })
 }
 
 /// The valley periods of the table; those of the settings hold where it has none for all provinces.

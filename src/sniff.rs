@@ -246,6 +246,7 @@ mod tests {
             ("go-eCharger/204712/car", "1"),
             ("warp3/XyZ/evse/state", "{\"charger_state\":3}"),
             ("openevse-3f0c/state", "3"),
+            ("site7/cs/in/ocpp1.6/cs-7", r#"{"type":2,"action":"Heartbeat","id":"1","request":{}}"#),
             ("zigbee2mqtt/lamp", "{}"),
             ("openWB/chargepoint/3/get/plug_state", "perhaps"),
             ("chargetally/v1/status", "online"),
@@ -263,6 +264,7 @@ mod tests {
             ("go-e-2", "go-eCharger"),
             ("warp", "warp3"),
             ("openevse", "openevse"),
+            ("ocpp", "site7/cs"),
         ];
         assert_eq!(sources, expected, "{text}");
         assert!(text.contains("# 2 messages read, 0 refused; station evcc/evcc\n"), "{text}");

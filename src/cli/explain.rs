@@ -70,8 +70,9 @@ impl Explaining {
             self.refused += 1;
             self.line("    no source reads this topic");
             let sources = self.settings.sources.iter();
-            let near =
-                sources.filter(|source| source.mapping.is_some() && source.root.holds(topic.trim_start_matches('/')));
+            let near = sources.filter(|source| {
+                (source.mapping.is_some() || source.ocpp.is_some()) && source.root.holds(topic.trim_start_matches('/'))
+            });
             let near: Vec<_> = near.map(|source| (source.name.clone(), source.dialect)).collect();
             for (name, dialect) in near {
                 self.line(&format!(

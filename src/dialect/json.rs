@@ -62,7 +62,8 @@ pub(crate) fn objects<'a, R: Record<'a>>(
     whole(text, Array { limits, failure: &failure, len_max, too_long, record: PhantomData }, &failure)
 }
 
-fn whole<'a, S: DeserializeSeed<'a>>(
+/// What `seed` makes of all of `text`; `failure` is where it says why it refuses.
+pub(crate) fn whole<'a, S: DeserializeSeed<'a>>(
     text: &'a str,
     seed: S,
     failure: &Cell<Option<Reject>>,
@@ -159,7 +160,7 @@ impl<'a, R: Record<'a>> Visitor<'a> for Array<'_, R> {
 }
 
 /// A member's key, borrowed unless it is written with escapes.
-struct Key;
+pub(crate) struct Key;
 
 impl<'a> DeserializeSeed<'a> for Key {
     type Value = Cow<'a, str>;
@@ -186,6 +187,11 @@ impl<'a> Visitor<'a> for Key {
 }
 
 impl<'a> Value<'a> {
+    /// The value that was cut out.
+    pub(crate) fn of(raw: &'a RawValue) -> Self {
+        Self(raw.get())
+    }
+
     /// Its JSON text.
     pub(crate) const fn json(self) -> &'a str {
         self.0
@@ -195,7 +201,7 @@ impl<'a> Value<'a> {
         self.0 == "null"
     }
 
-    fn is_number(self) -> bool {
+    pub(crate) fn is_number(self) -> bool {
         self.0.starts_with(|first: char| first == '-' || first.is_ascii_digit())
     }
 
@@ -217,6 +223,27 @@ impl<'a> Value<'a> {
             Ok(number) if number >= min && number <= max => Ok(Some(number)),
             _ => Err(Reject::field(Reason::OutOfRange, name)),
         }
+    }
+
+    /// A number, or a text that holds one.
+    pub(crate) fn decimal(self, name: &'static str) -> Result<f64, Reject> {
+        let number = if self.is_number() {
+            self.0.parse::<f64>().ok()
+        } else {
+            self.text(name)?.and_then(|text| text.trim_ascii().parse::<f64>().ok())
+        };
+        number.ok_or(Reject::field(Reason::WrongType, name))
+    }
+
+    /// A number without a fraction that is not negative, as ids are.
+    pub(crate) fn count(self, name: &'static str) -> Result<Option<u32>, Reject> {
+        if self.is_null() {
+            return Ok(None);
+        }
+        if !self.is_number() {
+            return Err(Reject::field(Reason::WrongType, name));
+        }
+        u32::try_from(self.integer(name)?).map(Some).map_err(|_| Reject::field(Reason::OutOfRange, name))
     }
 
     /// A time: RFC 3339, or an integer in ms since the Unix epoch.
@@ -315,7 +342,7 @@ impl<'a> Value<'a> {
     }
 
     /// How deep objects and arrays are nested in it; 0 for anything else.
-    fn depth(self) -> usize {
+    pub(crate) fn depth(self) -> usize {
         if !self.0.starts_with(['{', '[']) {
             return 0;
         }

@@ -5,6 +5,7 @@ pub mod describe;
 pub(crate) mod json;
 pub mod mapping;
 pub mod native;
+pub mod ocpp;
 pub mod sparkplug;
 
 use std::fmt;
@@ -25,6 +26,8 @@ pub enum Dialect {
     Mapping(mapping::Mapping),
     /// Sparkplug B.
     Sparkplug(sparkplug::Sparkplug),
+    /// OCPP as gateways relay it.
+    Ocpp(ocpp::Ocpp),
 }
 
 impl Dialect {
@@ -48,6 +51,7 @@ impl Dialect {
             Self::Native(native) => native.decode(topic, payload, retained, limits, sink),
             Self::Mapping(mapping) => mapping.decode(topic, payload, arrival, retained, limits, sink),
             Self::Sparkplug(sparkplug) => sparkplug.decode(topic, payload, arrival, retained, limits, sink),
+            Self::Ocpp(ocpp) => ocpp.decode(topic, payload, arrival, retained, limits, sink),
         }
     }
 
@@ -58,6 +62,7 @@ impl Dialect {
             Self::Native(_) => {}
             Self::Mapping(mapping) => mapping.changed_memory(sink),
             Self::Sparkplug(sparkplug) => sparkplug.changed_memory(sink),
+            Self::Ocpp(ocpp) => ocpp.changed_memory(sink),
         }
     }
 
@@ -65,7 +70,7 @@ impl Dialect {
     /// memory lacks. Who decodes without publishing may drop them; they are made again when they are needed.
     pub fn take_requests(&mut self) -> Vec<Request> {
         match self {
-            Self::Native(_) | Self::Mapping(_) => Vec::new(),
+            Self::Native(_) | Self::Mapping(_) | Self::Ocpp(_) => Vec::new(),
             Self::Sparkplug(sparkplug) => sparkplug.take_requests(),
         }
     }
@@ -79,6 +84,7 @@ impl Dialect {
             Self::Native(_) => Ok(()),
             Self::Mapping(mapping) => mapping.restore_memory(key, packed),
             Self::Sparkplug(sparkplug) => sparkplug.restore_memory(key, packed),
+            Self::Ocpp(ocpp) => ocpp.restore_memory(key, packed),
         }
     }
 
@@ -89,6 +95,7 @@ impl Dialect {
             Self::Native(native) => native.root().holds(topic),
             Self::Mapping(mapping) => mapping.owns(topic),
             Self::Sparkplug(sparkplug) => sparkplug.owns(topic),
+            Self::Ocpp(ocpp) => ocpp.owns(topic),
         }
     }
 
@@ -102,6 +109,7 @@ impl Dialect {
             }
             Self::Mapping(mapping) => mapping.station_of(topic, limits),
             Self::Sparkplug(sparkplug) => sparkplug.station_of(topic, limits),
+            Self::Ocpp(ocpp) => ocpp.station_of(topic, limits),
         }
     }
 
@@ -115,6 +123,8 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.filters(),
             // Nothing of it is retained, but a birth has to reach the same worker as the data after it.
             Self::Sparkplug(sparkplug) => sparkplug.filters(),
+            // An answer has to reach the same worker as its call.
+            Self::Ocpp(ocpp) => ocpp.filters(),
         }
     }
 }
@@ -271,6 +281,8 @@ reasons! {
     NotProtobuf "not_protobuf",
     /// A metric is named by an alias that no birth certificate gave.
     UnknownAlias "unknown_alias",
+    /// A message ends or goes on with a transaction of which nothing is known, not even at which connector.
+    UnknownTransaction "unknown_transaction",
 }
 
 impl fmt::Display for Reason {

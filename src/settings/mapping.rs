@@ -16,6 +16,7 @@ use crate::dialect::mapping::spec::{
 };
 use crate::dialect::mapping::template::{self, Part, Template};
 use crate::dialect::native::status_from_name;
+use crate::dialect::ocpp;
 use crate::topic::{Root, check_id};
 
 /// Longest text that stands for a value, bytes.
@@ -37,7 +38,12 @@ pub(super) struct Defaults {
 impl Defaults {
     /// For dialects that are no mapping.
     pub const OTHERS: Self = Self { hold_s: 180, prolong: false };
+    /// For OCPP: stations report on change, and let hear of themselves at the interval of their heartbeat.
+    pub const OCPP: Self = Self { hold_s: 900, prolong: true };
 }
+
+/// Where gateways relay frames of OCPP: from the station, and to it.
+const OCPP_TOPICS: [&str; 2] = ["{root}/in/{any}/{station}", "{root}/out/{any}/{station}"];
 
 /// A mapping as it is written, before it is known where its topics begin.
 pub(super) struct Preset {
@@ -90,12 +96,43 @@ pub(super) fn preset(dialect: DialectName) -> Option<Preset> {
     Some(preset)
 }
 
-/// The mapping of a source: the keys that say whom its messages speak of, and its fields.
-pub(super) fn mapping(t: &mut Section<'_>, dialect: DialectName, root: &Root, preset: Preset) -> Arc<Spec> {
-    let id = |text: &str| match check_id(text, ID_BYTES_MAX) {
+/// The keys of a source that say where its frames of OCPP are, and who runs its stations.
+pub(super) fn ocpp(t: &mut Section<'_>, root: &Root) -> Arc<ocpp::Spec> {
+    let operator = t.text("operator", DialectName::Ocpp.name(), id);
+    let written = t.list("topics", &OCPP_TOPICS, ocpp::TOPICS_MAX, |text| Ok(text.to_owned()));
+    if written.is_empty() {
+        t.refuse("topics", "is empty: nothing would be read".to_owned());
+    }
+    let mut topics = Vec::with_capacity(written.len());
+    for text in &written {
+        let template = placed(text, "", root).and_then(|template| {
+            let has = |part: Part| template.parts().any(|found| found == part);
+            if has(Part::Connector) {
+                Err(format!("makes the topic \"{template}\"; which connector it is stands in the frame"))
+            } else if !has(Part::Station) {
+                Err(format!("makes the topic \"{template}\", which names no station: put {{station}} into it"))
+            } else {
+                Ok(template)
+            }
+        });
+        match template {
+            Ok(template) => topics.push(template),
+            Err(what) => t.refuse("topics", what),
+        }
+    }
+    Arc::new(ocpp::Spec { topics, operator })
+}
+
+/// An id as it stands in the settings.
+fn id(text: &str) -> Result<Box<str>, String> {
+    match check_id(text, ID_BYTES_MAX) {
         Ok(id) => Ok(Box::from(id)),
         Err(_) => Err(format!("must be an id of 1 to {ID_BYTES_MAX} bytes without / + # or control characters")),
-    };
+    }
+}
+
+/// The mapping of a source: the keys that say whom its messages speak of, and its fields.
+pub(super) fn mapping(t: &mut Section<'_>, dialect: DialectName, root: &Root, preset: Preset) -> Arc<Spec> {
     let prefix = t.text("prefix", &preset.prefix, |text| placed(text, "", root).map(|_| text.to_owned()));
     let mut spec = Spec {
         operator: t.text("operator", &preset.operator, id),

@@ -116,6 +116,8 @@ named! {
         Homie = "homie",
         /// Sparkplug B.
         Sparkplug = "sparkplug",
+        /// OCPP 1.6, 2.0.1 and 2.1, relayed by a gateway.
+        Ocpp = "ocpp",
     }
 }
 

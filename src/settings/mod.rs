@@ -195,8 +195,8 @@ impl Settings {
         let reference = &self.reference;
         let (mut wrong_tables, mut wrong_registers) = (Vec::new(), Vec::new());
         for source in &self.sources {
-            if let (Some(path), Some(mapping)) = (&source.register, &source.mapping) {
-                let read = register::read(path, &mapping.operator).map(drop);
+            if let (Some(path), Some(operator)) = (&source.register, source.operator()) {
+                let read = register::read(path, operator).map(drop);
                 wrong_registers.extend(read.err().map(|error| error.to_string()));
             }
         }

@@ -15,6 +15,8 @@ use super::meant::{
 };
 use super::reader::Section;
 use crate::dialect::mapping::spec::Spec;
+use crate::dialect::mapping::template::Template;
+use crate::dialect::ocpp;
 use crate::engine::Quota;
 use crate::topic::Root;
 
@@ -115,7 +117,9 @@ pub struct Source {
     pub rebirth: bool,
     /// What its topics and payloads say, where its dialect is a mapping.
     pub mapping: Option<Arc<Spec>>,
-    /// The file with the master data of its stations, where they send none; only for mappings.
+    /// Where its frames are, where its dialect is OCPP.
+    pub ocpp: Option<Arc<ocpp::Spec>>,
+    /// The file with the master data of its stations, where they send none; only for mappings and OCPP.
     pub register: Option<PathBuf>,
 }
 
@@ -123,18 +127,34 @@ impl Source {
     /// Whether a message could belong to both sources.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
-        match (&self.mapping, &other.mapping) {
+        match (self.templates(), other.templates()) {
             (None, None) => self.root.overlaps(&other.root),
-            (Some(mapping), None) => mapping.may_lie_under(&other.root),
-            (None, Some(mapping)) => mapping.may_lie_under(&self.root),
-            (Some(mapping), Some(other)) => mapping.overlaps(other),
+            (Some(_), None) => self.may_read(&other.root),
+            (None, Some(_)) => other.may_read(&self.root),
+            (Some(own), Some(others)) => own.iter().any(|one| others.iter().any(|other| one.overlaps(other))),
         }
     }
 
     /// Whether a message under this root could belong to the source.
     #[must_use]
     pub fn may_read(&self, root: &Root) -> bool {
-        self.mapping.as_ref().map_or_else(|| self.root.overlaps(root), |mapping| mapping.may_lie_under(root))
+        match self.templates() {
+            None => self.root.overlaps(root),
+            Some(templates) => templates.iter().any(|template| template.may_lie_under(root.as_str())),
+        }
+    }
+
+    /// Who runs its stations where neither topic nor payload says it; `None` where they always do.
+    #[must_use]
+    pub fn operator(&self) -> Option<&str> {
+        let mapped = self.mapping.as_ref().map(|mapping| &*mapping.operator);
+        mapped.or_else(|| self.ocpp.as_ref().map(|ocpp| &*ocpp.operator))
+    }
+
+    /// The forms of its topics; `None` where it has a root of its own.
+    fn templates(&self) -> Option<Vec<&Template>> {
+        let mapped = self.mapping.as_ref().map(|mapping| mapping.topics.iter().map(|topic| &topic.template).collect());
+        mapped.or_else(|| self.ocpp.as_ref().map(|ocpp| ocpp.topics.iter().collect()))
     }
 }
 
@@ -142,6 +162,7 @@ impl Source {
 fn usual_root(dialect: DialectName) -> &'static str {
     match dialect {
         DialectName::Sparkplug => "spBv1.0",
+        DialectName::Ocpp => "cs",
         _ => "ev/v1",
     }
 }
@@ -150,7 +171,9 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
     let name = t.text("name", "native", |text| name(text, 64));
     let dialect = t.text("dialect", "native", str::parse);
     let preset = mapping::preset(dialect);
-    let defaults = preset.as_ref().map_or(mapping::Defaults::OTHERS, |preset| preset.defaults);
+    let is_ocpp = dialect == DialectName::Ocpp;
+    let others = if is_ocpp { mapping::Defaults::OCPP } else { mapping::Defaults::OTHERS };
+    let defaults = preset.as_ref().map_or(others, |preset| preset.defaults);
     let mut source = Source {
         name,
         dialect,
@@ -170,9 +193,13 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         },
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
-        register: if preset.is_some() { t.text("register_csv", "", absolute) } else { None },
+        ocpp: None,
+        register: if preset.is_some() || is_ocpp { t.text("register_csv", "", absolute) } else { None },
     };
     source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));
+    if is_ocpp {
+        source.ocpp = Some(mapping::ocpp(t, &source.root));
+    }
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
         let what = "is not shorter than hold_s: every connector would be unobserved between two samples";
         t.refuse("expected_interval_s", what.to_owned());

@@ -91,7 +91,7 @@ fn the_shipped_file_explains_every_key() {
 
 #[test]
 fn every_example_is_right_and_changes_something() {
-    for name in ["province", "operator", "gateway"] {
+    for name in ["province", "operator", "gateway", "ocpp"] {
         let loaded = load(&[shipped(&format!("examples/{name}.toml"))]);
         let loaded = loaded.unwrap_or_else(|error| panic!("{error}"));
         assert_ne!(loaded.settings, Settings::default(), "{name}");

@@ -279,10 +279,15 @@ const STATUSES: [Status; 8] = [
     Status::Offline,
 ];
 
-const fn status_place(status: Status) -> u8 {
+/// The place of a status in packed memory.
+pub(crate) const fn status_place(status: Status) -> u8 {
     status as u8
 }
 
-fn status_at(place: u8) -> Result<Status, Damaged> {
+/// The status at a place.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn status_at(place: u8) -> Result<Status, Damaged> {
     STATUSES.into_iter().find(|&status| status_place(status) == place).ok_or(Damaged { what: "status" })
 }

@@ -15,7 +15,6 @@ use super::template::{Part, Template};
 use crate::dialect::json::Quantity;
 use crate::dialect::{Reason, Reject, native};
 use crate::rfc3339;
-use crate::topic::Root;
 
 /// Fields of one mapping at most.
 pub const FIELDS_MAX: usize = 128;
@@ -61,6 +60,14 @@ pub const POWER: usize = 0;
 pub const IMPORT: usize = 1;
 /// The place of the register of energy given back.
 pub const EXPORT: usize = 2;
+/// The place of the voltage.
+pub const VOLTAGE: usize = 4;
+/// The place of the current.
+pub const CURRENT: usize = 5;
+/// The place of the connector's temperature.
+pub const CONNECTOR_TEMP: usize = 6;
+/// The place of the battery's charge.
+pub const SOC: usize = 7;
 
 /// The words of the wire and of OCPP for a status, each with the wire's own.
 pub const STATUSES: &[(&str, &str)] = &[
@@ -208,19 +215,6 @@ pub enum Said<'a> {
 }
 
 impl Spec {
-    /// Whether a topic could belong to both mappings.
-    #[must_use]
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let overlaps = |topic: &Topic| other.topics.iter().any(|other| topic.template.overlaps(&other.template));
-        self.topics.iter().any(overlaps)
-    }
-
-    /// Whether a topic under this root could belong to the mapping.
-    #[must_use]
-    pub fn may_lie_under(&self, root: &Root) -> bool {
-        self.topics.iter().any(|topic| topic.template.may_lie_under(root.as_str()))
-    }
-
     /// Whether any field can tell a connector's status.
     #[must_use]
     pub fn tells_status(&self) -> bool {

@@ -117,6 +117,25 @@ fn sources_of_different_families_stand_beside_each_other_but_not_over_each_other
 }
 
 #[test]
+fn frames_of_ocpp_are_where_the_settings_say() {
+    check("[[source]]\ndialect = 'ocpp'", &[]);
+    check("[[source]]\ndialect = 'ocpp'\noperator = 'MA5DA0053'\ntopics = ['gw/{operator}/{station}']", &[]);
+    check("[[source]]\ndialect = 'ocpp'\ntopics = []", &["3: source[0].topics: is empty: nothing would be read"]);
+    check(
+        "[[source]]\ndialect = 'ocpp'\nroot = 'a'\ntopics = ['{root}/in', '{root}/{station}/{connector}']",
+        &[
+            "4: source[0].topics: makes the topic \"a/in\", which names no station: put {station} into it",
+            "4: source[0].topics: makes the topic \"a/{station}/{connector}\"; which connector it is stands in the frame",
+        ],
+    );
+    check(
+        "[[source]]\nname = 'a'\ndialect = 'ocpp'\n[[source]]\nname = 'b'\ndialect = 'ocpp'\ntopics = ['cs/in/{station}/x']",
+        &["5: source[1].root: overlaps the root of source \"a\": messages would count twice"],
+    );
+    check("[[source]]\ndialect = 'ocpp'\nprefix = 'x'", &["3: source[0].prefix: is no known key of [[source]]"]);
+}
+
+#[test]
 fn what_check_prints_of_a_mapping_means_the_same() {
     let text = "[[source]]\ndialect = 'mapping'\n[[source.mapping.field]]\ntopic = 'gun/{connector}'\npointer = '/s'\n\
                 to = 'status'\nvalues = { 'not there' = 'available', 2 = 'charging' }\notherwise = 'none'\n\
