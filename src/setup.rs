@@ -16,9 +16,11 @@ use chargetally_core::window::{Calendar, CivilDay, WindowKind, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::dialect::cec102::Cec102;
 use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
 use crate::dialect::sparkplug::Sparkplug;
+use crate::dialect::ykc::Ykc;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
 use crate::ingest::IngestSettings;
@@ -341,8 +343,14 @@ pub fn dialect(source: &settings::Source) -> Dialect {
     if let Some(spec) = &source.mapping {
         return Dialect::Mapping(Mapping::new(Arc::clone(spec)));
     }
+    if let Some(spec) = &source.cec102 {
+        return Dialect::Cec102(Cec102::new(Arc::clone(spec)));
+    }
+    if let Some(spec) = &source.ykc {
+        return Dialect::Ykc(Ykc::new(Arc::clone(spec)));
+    }
     match source.dialect {
-        // The settings give every dialect that is a mapping its mapping.
+        // The settings give every dialect that is a mapping its mapping, and the others what they need.
         DialectName::Native
         | DialectName::Mapping
         | DialectName::Evcc
@@ -351,7 +359,10 @@ pub fn dialect(source: &settings::Source) -> Dialect {
         | DialectName::Openevse
         | DialectName::Smartevse
         | DialectName::Warp
-        | DialectName::Homie => Dialect::Native(Native::new(source.root.clone())),
+        | DialectName::Homie
+        | DialectName::Cec102
+        | DialectName::Ykc
+        | DialectName::Everest => Dialect::Native(Native::new(source.root.clone())),
         DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone(), source.rebirth)),
     }
 }
@@ -362,6 +373,10 @@ fn registered(source: &settings::Source) -> Result<Dialect, TableError> {
         (Dialect::Mapping(mapping), Some(path), Some(spec)) => {
             let register = register::read(path, &spec.operator).map_err(TableError::Register)?;
             Ok(Dialect::Mapping(mapping.with_register(Arc::new(register))))
+        }
+        (Dialect::Ykc(ykc), Some(path), _) => {
+            let operator = source.operator().unwrap_or_default();
+            Ok(Dialect::Ykc(ykc.with_register(Arc::new(register::read(path, operator).map_err(TableError::Register)?))))
         }
         (dialect, ..) => Ok(dialect),
     }

@@ -116,6 +116,12 @@ named! {
         Homie = "homie",
         /// Sparkplug B.
         Sparkplug = "sparkplug",
+        /// T/CEC 102.
+        Cec102 = "cec102",
+        /// YKC (云快充), as proxies write it.
+        Ykc = "ykc",
+        /// The EVerest API.
+        Everest = "everest",
     }
 }
 

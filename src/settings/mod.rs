@@ -7,12 +7,14 @@
 //! opens the files that the settings name, except in [`Settings::check_files`].
 
 mod alarms;
+mod cec102;
 mod mapping;
 mod meant;
 mod policy;
 mod reader;
 mod service;
 mod written;
+mod ykc;
 
 pub mod reference;
 pub mod register;
@@ -195,8 +197,8 @@ impl Settings {
         let reference = &self.reference;
         let (mut wrong_tables, mut wrong_registers) = (Vec::new(), Vec::new());
         for source in &self.sources {
-            if let (Some(path), Some(mapping)) = (&source.register, &source.mapping) {
-                let read = register::read(path, &mapping.operator).map(drop);
+            if let (Some(path), Some(operator)) = (&source.register, source.operator()) {
+                let read = register::read(path, operator).map(drop);
                 wrong_registers.extend(read.err().map(|error| error.to_string()));
             }
         }

@@ -8,13 +8,14 @@ use chargetally_core::scope::Level;
 use chargetally_core::window::WindowKind;
 use jiff::tz::TimeZone;
 
-use super::mapping;
 use super::meant::{
     BrokerUrl, DialectName, FileRef, LogFormat, Millis, Protocol, absolute, level, name, optional_name, root, window,
     zone,
 };
 use super::reader::Section;
+use super::{cec102, mapping, ykc};
 use crate::dialect::mapping::spec::Spec;
+use crate::dialect::{cec102 as tcec, ykc as piles};
 use crate::engine::Quota;
 use crate::topic::Root;
 
@@ -115,7 +116,11 @@ pub struct Source {
     pub rebirth: bool,
     /// What its topics and payloads say, where its dialect is a mapping.
     pub mapping: Option<Arc<Spec>>,
-    /// The file with the master data of its stations, where they send none; only for mappings.
+    /// What T/CEC 102 needs, where that is its dialect.
+    pub cec102: Option<Arc<tcec::Spec>>,
+    /// What YKC needs, where that is its dialect.
+    pub ykc: Option<Arc<piles::Spec>>,
+    /// The file with the master data of its stations, where they send none; only for mappings and YKC.
     pub register: Option<PathBuf>,
 }
 
@@ -131,6 +136,13 @@ impl Source {
         }
     }
 
+    /// Who runs the stations of its register that does not say it.
+    #[must_use]
+    pub fn operator(&self) -> Option<&str> {
+        let of_mapping = self.mapping.as_ref().map(|mapping| &*mapping.operator);
+        of_mapping.or(self.ykc.as_ref().map(|ykc| &*ykc.operator))
+    }
+
     /// Whether a message under this root could belong to the source.
     #[must_use]
     pub fn may_read(&self, root: &Root) -> bool {
@@ -142,6 +154,8 @@ impl Source {
 fn usual_root(dialect: DialectName) -> &'static str {
     match dialect {
         DialectName::Sparkplug => "spBv1.0",
+        DialectName::Cec102 => cec102::ROOT,
+        DialectName::Ykc => ykc::ROOT,
         _ => "ev/v1",
     }
 }
@@ -150,7 +164,13 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
     let name = t.text("name", "native", |text| name(text, 64));
     let dialect = t.text("dialect", "native", str::parse);
     let preset = mapping::preset(dialect);
-    let defaults = preset.as_ref().map_or(mapping::Defaults::OTHERS, |preset| preset.defaults);
+    let others = match dialect {
+        DialectName::Cec102 => cec102::DEFAULTS,
+        DialectName::Ykc => ykc::DEFAULTS,
+        _ => mapping::Defaults::OTHERS,
+    };
+    let has_register = preset.is_some() || dialect == DialectName::Ykc;
+    let defaults = preset.as_ref().map_or(others, |preset| preset.defaults);
     let mut source = Source {
         name,
         dialect,
@@ -170,9 +190,13 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         },
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
-        register: if preset.is_some() { t.text("register_csv", "", absolute) } else { None },
+        cec102: None,
+        ykc: None,
+        register: if has_register { t.text("register_csv", "", absolute) } else { None },
     };
     source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));
+    source.cec102 = (dialect == DialectName::Cec102).then(|| cec102::spec(t, &source.root));
+    source.ykc = (dialect == DialectName::Ykc).then(|| ykc::spec(t, &source.root));
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
         let what = "is not shorter than hold_s: every connector would be unobserved between two samples";
         t.refuse("expected_interval_s", what.to_owned());

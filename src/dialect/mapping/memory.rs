@@ -279,10 +279,10 @@ const STATUSES: [Status; 8] = [
     Status::Offline,
 ];
 
-const fn status_place(status: Status) -> u8 {
+pub(in crate::dialect) const fn status_place(status: Status) -> u8 {
     status as u8
 }
 
-fn status_at(place: u8) -> Result<Status, Damaged> {
+pub(in crate::dialect) fn status_at(place: u8) -> Result<Status, Damaged> {
     STATUSES.into_iter().find(|&status| status_place(status) == place).ok_or(Damaged { what: "status" })
 }
