@@ -82,7 +82,7 @@ impl Cec102 {
         spec: &Spec,
         topic: Topic<'_>,
         came: Came,
-        message: Wrapped<'_, SessionRecord<'_>>,
+        message: &Wrapped<'_, SessionRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
@@ -140,7 +140,7 @@ impl Cec102 {
         spec: &Spec,
         topic: Topic<'_>,
         came: Came,
-        message: Wrapped<'_, SessionRecord<'_>>,
+        message: &Wrapped<'_, SessionRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
@@ -297,7 +297,7 @@ impl Cec102 {
         spec: &Spec,
         topic: Topic<'_>,
         came: Came,
-        message: Wrapped<'_, DischargeRecord<'_>>,
+        message: &Wrapped<'_, DischargeRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {

@@ -231,10 +231,10 @@ impl Cec102 {
             Kind::Info => self.info(&spec, topic, read(text, limits)?, limits, sink),
             Kind::Status if !text.trim_ascii_start().starts_with('{') => self.reachable(topic, text, retained, sink),
             Kind::Status => self.statuses(&spec, topic, came, read(text, limits)?, limits, sink),
-            Kind::Charge | Kind::Start => self.charge(&spec, topic, came, read(text, limits)?, limits, sink),
-            Kind::Order => self.order(&spec, topic, came, read(text, limits)?, limits, sink),
+            Kind::Charge | Kind::Start => self.charge(&spec, topic, came, &read(text, limits)?, limits, sink),
+            Kind::Order => self.order(&spec, topic, came, &read(text, limits)?, limits, sink),
             Kind::Alarm | Kind::Bms => self.alarms(&spec, topic, came, read(text, limits)?, limits, sink),
-            Kind::Discharge => self.discharge(&spec, topic, came, read(text, limits)?, limits, sink),
+            Kind::Discharge => self.discharge(&spec, topic, came, &read(text, limits)?, limits, sink),
         }
     }
 

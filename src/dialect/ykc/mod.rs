@@ -3,10 +3,10 @@
 //! by transaction and told as a register. Must never read the vehicle's number or the card's.
 
 pub mod codes;
+mod record;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,8 +18,9 @@ use chargetally_core::state::Status;
 use chargetally_core::time::{ArrivalTime, EventTime};
 
 use self::codes::{FAULT_BITS, fault, is_failed_start, stop_reason};
-use super::json::{Quantity, Record, Value, object};
-use super::lenient::{self, Zone};
+use self::record::FrameRecord;
+use super::json::object;
+use super::lenient::Zone;
 use super::mapping::register::Register;
 use super::mapping::template::{Part, Template};
 use super::meter::{SessionReading, Told};
@@ -57,27 +58,9 @@ const SHOWN: [&str; 26] = [
     "reason",
 ];
 
-/// J in 0.0001 kWh, the unit of all energy.
-const J_PER_UNIT: f64 = 360.0;
-const ENERGY_MAX: f64 = 1e11;
 /// What a transaction takes before its record alone says that it started, J: 0.1 kWh (domain C8).
 const STARTED_J_MIN: i64 = 360_000;
 const MINUTE_MS: i64 = 60_000;
-
-const fn quantity(name: &'static str, min: f64, max: f64, scale: f64) -> Quantity {
-    Quantity { name, min, max, scale }
-}
-
-const VOLTAGE: Quantity = quantity("ov", 0.0, 20_000.0, 100.0);
-const CURRENT: Quantity = quantity("oc", -30_000.0, 30_000.0, 100.0);
-const LINE_TEMP: Quantity = quantity("lineTemp", 0.0, 255.0, 1000.0);
-const BATTERY_TEMP: Quantity = quantity("bpTopTemp", 0.0, 255.0, 1000.0);
-const SOC: Quantity = quantity("soc", 0.0, 100.0, 10.0);
-const ENERGY: Quantity = quantity("chargingDegrees", 0.0, ENERGY_MAX, J_PER_UNIT);
-const TOTAL: Quantity = quantity("totalElectricCharge", 0.0, ENERGY_MAX, J_PER_UNIT);
-const PART: Quantity = quantity("electricCharge", 0.0, ENERGY_MAX, J_PER_UNIT);
-/// Temperatures are counted from here, 0.001 °C; what stands there itself is none.
-const TEMP_ZERO_MC: i64 = 50_000;
 
 /// What a source of this dialect is told by the settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,79 +129,6 @@ fn gun(number: &str) -> &str {
     match number.trim_start_matches('0') {
         "" => number,
         trimmed => trimmed,
-    }
-}
-
-/// All members of all frames.
-#[derive(Default)]
-struct FrameRecord<'a> {
-    at: Option<Value<'a>>,
-    station: Option<Cow<'a, str>>,
-    connector: Option<Cow<'a, str>>,
-    trade: Option<Cow<'a, str>>,
-    status: Option<i64>,
-    plugged: Option<i64>,
-    faults: Option<i64>,
-    minutes: Option<i64>,
-    energy_j: Option<i64>,
-    parts_j: i64,
-    vitals: Vitals,
-    began: Option<Value<'a>>,
-    ended: Option<Value<'a>>,
-    stop_reason: Option<i64>,
-    result: Option<bool>,
-}
-
-impl<'a> Record<'a> for FrameRecord<'a> {
-    const DEPTH: usize = 1;
-
-    fn member(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<bool, Reject> {
-        let vitals = &mut self.vitals;
-        match key {
-            "ts" => self.at = Some(value),
-            "id" | "Id" => self.station = lenient::id(value, "id", limits)?,
-            "gunId" | "gun" => self.connector = lenient::id(value, "gunId", limits)?,
-            "tradeSeq" => {
-                let trade = lenient::id(value, "tradeSeq", limits)?;
-                self.trade = trade.filter(|trade| trade.bytes().any(|byte| byte != b'0'));
-            }
-            "status" => self.status = lenient::whole(value, "status")?,
-            "plugged" => self.plugged = lenient::whole(value, "plugged")?,
-            "hardwareFailure" => self.faults = lenient::whole(value, "hardwareFailure")?,
-            "accumulatedChargingTime" => {
-                let minutes = lenient::number(value, "accumulatedChargingTime", 0.0, 100_000.0)?;
-                self.minutes = minutes.map(|minutes| minutes as i64);
-            }
-            "ov" => vitals.voltage_mv = lenient::quantity(value, &VOLTAGE)?,
-            "oc" => vitals.current_ma = lenient::quantity(value, &CURRENT)?,
-            "lineTemp" => vitals.connector_temp_mc = temperature(value, &LINE_TEMP)?,
-            "bpTopTemp" => vitals.battery_temp_max_mc = temperature(value, &BATTERY_TEMP)?,
-            "soc" => vitals.soc_permille = lenient::quantity(value, &SOC)?,
-            "chargingDegrees" => self.energy_j = lenient::quantity(value, &ENERGY)?,
-            "totalElectricCharge" => self.energy_j = lenient::quantity(value, &TOTAL)?,
-            "sharpElectricCharge" | "peakElectricCharge" | "flatElectricCharge" | "valleyElectricCharge" => {
-                self.parts_j += lenient::quantity(value, &PART)?.unwrap_or(0);
-            }
-            "startAt" => self.began = Some(value),
-            "endAt" => self.ended = Some(value),
-            "stopReason" => self.stop_reason = lenient::whole(value, "stopReason")?,
-            "result" => self.result = success(value)?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
-
-fn temperature(value: Value<'_>, quantity: &Quantity) -> Result<Option<i64>, Reject> {
-    let counted = lenient::quantity(value, quantity)?;
-    Ok(counted.filter(|&counted| counted > 0).map(|counted| counted - TEMP_ZERO_MC))
-}
-
-fn success(value: Value<'_>) -> Result<Option<bool>, Reject> {
-    match value.json() {
-        "true" => Ok(Some(true)),
-        "false" => Ok(Some(false)),
-        _ => Ok(lenient::whole(value, "result")?.map(|result| result != 0)),
     }
 }
 
