@@ -293,3 +293,48 @@ impl Pack for Connector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: StationKey<'_> = StationKey { operator: "op", station: "st-1" };
+
+    #[test]
+    fn a_counter_that_begins_anew_goes_on_rising() {
+        let mut fold = Fold::default();
+        let registers = [5_000_000, 5_500_000, 5_400_000, 400_000, 900_000].map(|counter_j| fold.read(counter_j));
+        assert_eq!(registers, [5_000_000, 5_500_000, 5_500_000, 5_900_000, 6_400_000]);
+        assert_eq!(fold.add(1_000_000, 1), None);
+    }
+
+    #[test]
+    fn sums_are_added_once() {
+        let mut fold = Fold::default();
+        assert_eq!(fold.add(1_000, 10), Some(1_000));
+        assert_eq!(fold.add(1_000, 10), None);
+        assert_eq!(fold.add(500, 20), Some(1_500));
+    }
+
+    #[test]
+    fn a_connector_belongs_to_the_station_that_named_it_last() {
+        let (mut stations, limits) = (Stations::default(), Limits::default());
+        stations.register(KEY, &["a", "b"], &limits).expect("room");
+        assert_eq!(stations.station_of("op", "a"), Some("st-1"));
+        stations.register(KEY, &["a"], &limits).expect("room");
+        assert_eq!(stations.station_of("op", "b"), None);
+        let other = StationKey { station: "st-2", ..KEY };
+        stations.connector(other, "a", &limits).expect("room");
+        assert_eq!(stations.station_of("op", "a"), Some("st-2"));
+        assert_eq!(stations.of_operator("op").collect::<Vec<_>>(), ["st-1", "st-2"]);
+    }
+
+    #[test]
+    fn a_station_has_so_many_connectors() {
+        let (mut stations, limits) = (Stations::default(), Limits { connectors_max: 1, ..Limits::default() });
+        stations.connector(KEY, "a", &limits).expect("room");
+        let full = stations.connector(KEY, "b", &limits).err();
+        assert_eq!(full, Some(Reject::field(Reason::TooManyParts, "connector")));
+        assert_eq!(stations.station_of("op", "b"), None);
+    }
+}

@@ -5,6 +5,8 @@
 mod quota;
 mod resume;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use quota::Quota;
