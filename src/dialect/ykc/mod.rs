@@ -24,7 +24,7 @@ use super::lenient::Zone;
 use super::mapping::register::Register;
 use super::mapping::template::{Part, Template};
 use super::meter::{SessionReading, Told};
-use super::stations::Stations;
+use super::stations::{Alarms, Stations};
 use super::{Limits, Reason, Reject, privacy};
 use crate::topic::{TopicError, check_id};
 
@@ -295,14 +295,8 @@ impl Ykc {
             };
             sink(key, Observation::Sample { connector, sample });
         }
-        for bit in 1..=FAULT_BITS {
-            let Some(faults) = record.faults else { break };
-            let (raised, code) = (faults >> (bit - 1) & 1 == 1, bit.to_string());
-            if raised != memory.alarms.stands(&code) && memory.alarms.take(&code, fault(bit), raised) {
-                let (at, class, code) = (EventTime::from_ms(told.at_ms), fault(bit), Some(code.as_str()));
-                let alarm = AlarmReport { at, class, level: None, raised, code, value: None, note: None };
-                sink(key, Observation::Alarm { connector: Some(connector), alarm });
-            }
+        if let Some(faults) = record.faults {
+            tell_faults(&mut memory.alarms, faults, EventTime::from_ms(told.at_ms), key, connector, sink);
         }
         Ok(())
     }
@@ -419,6 +413,24 @@ fn start_answer(
         sink(key, Observation::Session { connector, event });
     }
     Ok(())
+}
+
+/// The fault bits that changed since the last message.
+fn tell_faults(
+    alarms: &mut Alarms,
+    faults: i64,
+    at: EventTime,
+    key: StationKey<'_>,
+    connector: &str,
+    sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
+) {
+    for bit in 1..=FAULT_BITS {
+        let (raised, code, class) = (faults >> (bit - 1) & 1 == 1, bit.to_string(), fault(bit));
+        if raised != alarms.stands(&code) && alarms.take(&code, class, raised) {
+            let alarm = AlarmReport { at, class, level: None, raised, code: Some(&code), value: None, note: None };
+            sink(key, Observation::Alarm { connector: Some(connector), alarm });
+        }
+    }
 }
 
 fn sample(at_ms: i64, status: Status, import_j: Option<i64>) -> Sample<'static> {
