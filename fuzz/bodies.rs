@@ -21,9 +21,11 @@ const WRITTEN_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_
 pub type Body = fn(&[u8]);
 
 /// Every target, by the name of its folder in the corpus.
-pub const TARGETS: [(&str, Body); 8] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("native", native),
+    ("cec102", cec102),
     ("ocpp", ocpp),
+    ("ykc", ykc),
     ("journal", journal),
     ("packed", packed),
     ("window", window),
@@ -60,6 +62,45 @@ pub fn ocpp(bytes: &[u8]) {
     dialect.changed_memory(&mut |key, packed| {
         assert_eq!(other.restore_memory(key, packed), Ok(()), "memory that is packed can be read");
     });
+}
+
+/// A message of T/CEC 102, and what may be shown of it.
+pub fn cec102(bytes: &[u8]) {
+    of_dialect(DialectName::Cec102, bytes);
+}
+
+/// A frame of YKC, and what may be shown of it.
+pub fn ykc(bytes: &[u8]) {
+    of_dialect(DialectName::Ykc, bytes);
+}
+
+/// A message as that of [`native`], twice, for dialects that remember; then what they remember, which is read back.
+fn of_dialect(name: DialectName, bytes: &[u8]) {
+    let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let Ok(topic) = std::str::from_utf8(&bytes[..end]) else { return };
+    let payload = bytes.get(end + 1..).unwrap_or_default();
+    static DIALECTS: std::sync::OnceLock<Vec<(DialectName, Dialect)>> = std::sync::OnceLock::new();
+    let dialects = DIALECTS.get_or_init(|| {
+        let usual = DialectName::ALL.iter().filter_map(|&name| Some((name, settings::usual_source(name)?)));
+        usual.map(|(name, source)| (name, setup::dialect(&source))).collect()
+    });
+    let found = dialects.iter().find(|(other, _)| *other == name);
+    let mut dialect = found.map(|(_, dialect)| dialect.clone()).expect("the dialect works by its defaults");
+    for retained in [false, true] {
+        let arrival = ArrivalTime::from_ms(1_795_411_421_000);
+        let _refused = dialect.decode(topic, payload, arrival, retained, &Limits::default(), &mut |_, _| ());
+    }
+    let _shown = dialect.shown(payload, 512);
+    let mut packed = Vec::new();
+    dialect.changed_memory(&mut |key, memory| {
+        packed.push((key.operator.to_owned(), key.station.to_owned(), memory.to_vec()));
+    });
+    for (operator, station, memory) in &packed {
+        let key = chargetally_core::observation::StationKey { operator, station };
+        assert_eq!(dialect.restore_memory(key, memory), Ok(()), "what is remembered is read back");
+    }
+    let key = chargetally_core::observation::StationKey { operator: "o", station: "s" };
+    let _damaged = dialect.restore_memory(key, payload);
 }
 
 /// A batch of the journal; one that is read whole comes out of the packer again with the same entries.

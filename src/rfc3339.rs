@@ -33,6 +33,23 @@ pub fn parse_recorded_ms(text: &str) -> Option<i64> {
     }
 }
 
+/// A civil date and time without an offset, `YYYY-MM-DD HH:MM:SS` or with a `T` between, as if it were UTC: ms since the
+/// Unix epoch. A fraction of the second may follow.
+#[must_use]
+pub fn parse_civil_ms(text: &str) -> Option<i64> {
+    let mut head = [0; 23];
+    let bytes = text.as_bytes();
+    let head = head.get_mut(..bytes.len())?;
+    head.copy_from_slice(bytes);
+    if head.get(10) == Some(&b' ') {
+        head[10] = b'T';
+    }
+    match local_ms(head)? {
+        (local, []) if !local.leap => Some(local.ms),
+        _ => None,
+    }
+}
+
 /// Days since the Unix epoch of a `YYYY-MM-DD`.
 #[must_use]
 pub fn parse_day(text: &str) -> Option<i32> {
@@ -214,6 +231,19 @@ mod tests {
             assert_eq!(parse_recorded_ms(text), expected, "{text}");
         }
         assert_eq!(parse_recorded_ms("2026-11-23T05:23:41Z+08"), None);
+    }
+
+    #[test]
+    fn civil_times_are_read_as_if_they_were_utc() {
+        let expected = parse_ms("2026-11-23T05:23:41Z");
+        for text in ["2026-11-23 05:23:41", "2026-11-23T05:23:41", "2026-11-23 05:23:41.000"] {
+            assert_eq!(parse_civil_ms(text), expected, "{text}");
+        }
+        for text in
+            ["", "2026-11-23", "2026-11-23 05:23", "2026-11-23 05:23:41Z", "2026-11-23 05:23:60", "2026-02-30 00:00:00"]
+        {
+            assert_eq!(parse_civil_ms(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -16,10 +16,12 @@ use chargetally_core::window::{Calendar, CivilDay, WindowKind, days_from_civil};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::dialect::cec102::Cec102;
 use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
 use crate::dialect::ocpp::Ocpp;
 use crate::dialect::sparkplug::Sparkplug;
+use crate::dialect::ykc::Ykc;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
 use crate::ingest::IngestSettings;
@@ -345,8 +347,14 @@ pub fn dialect(source: &settings::Source) -> Dialect {
     if let Some(spec) = &source.ocpp {
         return Dialect::Ocpp(Ocpp::new(Arc::clone(spec)));
     }
+    if let Some(spec) = &source.cec102 {
+        return Dialect::Cec102(Cec102::new(Arc::clone(spec)));
+    }
+    if let Some(spec) = &source.ykc {
+        return Dialect::Ykc(Ykc::new(Arc::clone(spec)));
+    }
     match source.dialect {
-        // The settings give every dialect that is a mapping its mapping, and OCPP its topics.
+        // The settings give every dialect that is a mapping its mapping, and the others what they need.
         DialectName::Native
         | DialectName::Mapping
         | DialectName::Evcc
@@ -356,7 +364,10 @@ pub fn dialect(source: &settings::Source) -> Dialect {
         | DialectName::Smartevse
         | DialectName::Warp
         | DialectName::Homie
-        | DialectName::Ocpp => Dialect::Native(Native::new(source.root.clone())),
+        | DialectName::Ocpp
+        | DialectName::Cec102
+        | DialectName::Ykc
+        | DialectName::Everest => Dialect::Native(Native::new(source.root.clone())),
         DialectName::Sparkplug => Dialect::Sparkplug(Sparkplug::new(source.root.clone(), source.rebirth)),
     }
 }
@@ -369,6 +380,7 @@ fn registered(source: &settings::Source) -> Result<Dialect, TableError> {
     Ok(match dialect {
         Dialect::Mapping(mapping) => Dialect::Mapping(mapping.with_register(register)),
         Dialect::Ocpp(ocpp) => Dialect::Ocpp(ocpp.with_register(register)),
+        Dialect::Ykc(ykc) => Dialect::Ykc(ykc.with_register(register)),
         dialect => dialect,
     })
 }

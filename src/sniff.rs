@@ -25,10 +25,11 @@ const STRANGERS_MAX: usize = 32;
 const TRIED_MAX: usize = 4 * SOURCES_MAX;
 
 /// Other usual places of families, beside those of their presets: dialect, root, and prefix where it differs.
-const ELSEWHERE: [(DialectName, &str, Option<&str>); 3] = [
+const ELSEWHERE: [(DialectName, &str, Option<&str>); 4] = [
     (DialectName::Warp, "warp", None),
     (DialectName::Warp, "warp3", None),
     (DialectName::GoE, "go-eCharger", Some("{root}/{station}")),
+    (DialectName::Cec102, "cec102", None),
 ];
 
 /// What was seen so far.

@@ -1,12 +1,18 @@
 //! From messages to observations: one file per payload dialect. A dialect yields what a whole message says, or a
 //! [`Reject`] and nothing at all. It must never panic, do IO, read a clock, or know of the aggregator.
 
+pub mod cec102;
 pub mod describe;
 pub(crate) mod json;
+pub mod lenient;
 pub mod mapping;
+pub mod meter;
 pub mod native;
 pub mod ocpp;
+pub mod privacy;
 pub mod sparkplug;
+pub mod stations;
+pub mod ykc;
 
 use std::fmt;
 
@@ -28,6 +34,10 @@ pub enum Dialect {
     Sparkplug(sparkplug::Sparkplug),
     /// OCPP as gateways relay it.
     Ocpp(ocpp::Ocpp),
+    /// T/CEC 102.
+    Cec102(cec102::Cec102),
+    /// YKC.
+    Ykc(ykc::Ykc),
 }
 
 impl Dialect {
@@ -52,6 +62,8 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.decode(topic, payload, arrival, retained, limits, sink),
             Self::Sparkplug(sparkplug) => sparkplug.decode(topic, payload, arrival, retained, limits, sink),
             Self::Ocpp(ocpp) => ocpp.decode(topic, payload, arrival, retained, limits, sink),
+            Self::Cec102(cec102) => cec102.decode(topic, payload, arrival, retained, limits, sink),
+            Self::Ykc(ykc) => ykc.decode(topic, payload, arrival, retained, limits, sink),
         }
     }
 
@@ -63,6 +75,8 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.changed_memory(sink),
             Self::Sparkplug(sparkplug) => sparkplug.changed_memory(sink),
             Self::Ocpp(ocpp) => ocpp.changed_memory(sink),
+            Self::Cec102(cec102) => cec102.changed_memory(sink),
+            Self::Ykc(ykc) => ykc.changed_memory(sink),
         }
     }
 
@@ -70,7 +84,7 @@ impl Dialect {
     /// memory lacks. Who decodes without publishing may drop them; they are made again when they are needed.
     pub fn take_requests(&mut self) -> Vec<Request> {
         match self {
-            Self::Native(_) | Self::Mapping(_) | Self::Ocpp(_) => Vec::new(),
+            Self::Native(_) | Self::Mapping(_) | Self::Ocpp(_) | Self::Cec102(_) | Self::Ykc(_) => Vec::new(),
             Self::Sparkplug(sparkplug) => sparkplug.take_requests(),
         }
     }
@@ -85,6 +99,8 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.restore_memory(key, packed),
             Self::Sparkplug(sparkplug) => sparkplug.restore_memory(key, packed),
             Self::Ocpp(ocpp) => ocpp.restore_memory(key, packed),
+            Self::Cec102(cec102) => cec102.restore_memory(key, packed),
+            Self::Ykc(ykc) => ykc.restore_memory(key, packed),
         }
     }
 
@@ -96,10 +112,37 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.owns(topic),
             Self::Sparkplug(sparkplug) => sparkplug.owns(topic),
             Self::Ocpp(ocpp) => ocpp.owns(topic),
+            Self::Cec102(cec102) => cec102.owns(topic),
+            Self::Ykc(ykc) => ykc.owns(topic),
+        }
+    }
+
+    /// Whether some topics name an operator and no station: what is remembered of an operator's connectors is needed for
+    /// any of them, so that messages are to be spread over workers by operator.
+    #[must_use]
+    pub fn speaks_of_operators(&self) -> bool {
+        match self {
+            Self::Native(_) | Self::Mapping(_) | Self::Sparkplug(_) | Self::Ocpp(_) => false,
+            Self::Cec102(cec102) => cec102.speaks_of_operators(),
+            Self::Ykc(ykc) => ykc.speaks_of_operators(),
+        }
+    }
+
+    /// What of a refused payload people may see, at most so many bytes: families that name drivers show only what is known
+    /// to hold nothing about a person.
+    #[must_use]
+    pub fn shown(&self, payload: &[u8], bytes_max: usize) -> Vec<u8> {
+        match self {
+            Self::Native(_) | Self::Mapping(_) | Self::Sparkplug(_) | Self::Ocpp(_) => {
+                payload[..payload.len().min(bytes_max)].to_vec()
+            }
+            Self::Cec102(_) => cec102::Cec102::shown(payload, bytes_max),
+            Self::Ykc(_) => ykc::Ykc::shown(payload, bytes_max),
         }
     }
 
     /// The station that a topic names, or its source where the topic does not: what the message is spread over workers by.
+    /// The station is empty where the topic names an operator alone.
     #[must_use]
     pub fn station_of<'a>(&'a self, topic: &'a str, limits: &Limits) -> Option<StationKey<'a>> {
         match self {
@@ -110,6 +153,8 @@ impl Dialect {
             Self::Mapping(mapping) => mapping.station_of(topic, limits),
             Self::Sparkplug(sparkplug) => sparkplug.station_of(topic, limits),
             Self::Ocpp(ocpp) => ocpp.station_of(topic, limits),
+            Self::Cec102(cec102) => cec102.station_of(topic, limits),
+            Self::Ykc(ykc) => ykc.station_of(topic, limits),
         }
     }
 
@@ -125,6 +170,9 @@ impl Dialect {
             Self::Sparkplug(sparkplug) => sparkplug.filters(),
             // An answer has to reach the same worker as its call.
             Self::Ocpp(ocpp) => ocpp.filters(),
+            // Master data are retained, and all of an operator has to reach the same worker.
+            Self::Cec102(cec102) => cec102.filters(),
+            Self::Ykc(ykc) => ykc.filters(),
         }
     }
 }
@@ -283,6 +331,8 @@ reasons! {
     UnknownAlias "unknown_alias",
     /// A message ends or goes on with a transaction of which nothing is known, not even at which connector.
     UnknownTransaction "unknown_transaction",
+    /// Neither topic nor payload names a station, and the connector's is not known yet.
+    UnknownStation "unknown_station",
 }
 
 impl fmt::Display for Reason {

@@ -5,6 +5,8 @@
 mod quota;
 mod resume;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use quota::Quota;
@@ -137,6 +139,8 @@ pub struct Engine {
     voice: Voice,
     notices: Option<Notices>,
     dialects: Vec<Dialect>,
+    /// Whether stations are spread over workers by operator.
+    by_operator: bool,
     /// By source.
     gates: Vec<Gate>,
     /// What the gates kept out.
@@ -194,6 +198,7 @@ impl Engine {
                 .map(|source| Gate::new(quotas.get(source).copied().unwrap_or(Quota::NONE)))
                 .collect(),
             kept_out: Stats::default(),
+            by_operator: resume::by_operator(&dialects),
             dialects,
             limits,
             rollup: Rollup::new(rollup, workers, closed),
@@ -434,7 +439,7 @@ impl Engine {
             return 0;
         }
         match self.dialects[usize::from(message.source.0)].station_of(message.topic, &self.limits) {
-            Some(key) => resume::worker_of(key, self.handles.len()),
+            Some(key) => resume::worker_of(key, self.handles.len(), self.by_operator),
             None => {
                 let mut hasher = FxHasher::default();
                 message.topic.hash(&mut hasher);

@@ -38,6 +38,7 @@ pub struct Resuming {
     shards: Vec<Shard>,
     /// By worker and source.
     dialects: Vec<Vec<Dialect>>,
+    by_operator: bool,
 }
 
 impl Resuming {
@@ -51,7 +52,8 @@ impl Resuming {
             (0..config.workers).map(|_| Shard::new(Arc::clone(&config.core), newest)).collect();
         unpack_remainders(&mut shards, remainders)?;
         let dialects = vec![config.dialects.clone(); config.workers];
-        Ok(Self { config, newest, shards, dialects })
+        let by_operator = by_operator(&config.dialects);
+        Ok(Self { config, newest, shards, dialects, by_operator })
     }
 
     /// Takes in a station.
@@ -59,7 +61,7 @@ impl Resuming {
     /// # Errors
     /// It is damaged, or was given before.
     pub fn station(&mut self, block: &[u8]) -> Result<(), Damaged> {
-        let worker = worker_of(packed_key(block)?, self.shards.len());
+        let worker = worker_of(packed_key(block)?, self.shards.len(), self.by_operator);
         self.shards[worker].unpack_station(block)
     }
 
@@ -70,7 +72,7 @@ impl Resuming {
     pub fn memory(&mut self, source: usize, code: &str, packed: &[u8]) -> Result<(), Damaged> {
         let (operator, station) = station_of_code(code).ok_or(Damaged { what: "station" })?;
         let key = StationKey { operator: &operator, station };
-        let worker = worker_of(key, self.shards.len());
+        let worker = worker_of(key, self.shards.len(), self.by_operator);
         let dialect = self.dialects[worker].get_mut(source).ok_or(Damaged { what: "source" })?;
         dialect.restore_memory(key, packed)
     }
@@ -80,7 +82,7 @@ impl Resuming {
     /// # Errors
     /// Where the system gives no threads.
     pub fn start(self) -> io::Result<Engine> {
-        let Self { config, newest, mut shards, dialects } = self;
+        let Self { config, newest, mut shards, dialects, .. } = self;
         let earliest = Bucket::holding_ms(newest.ms() - config.core.grace_ms);
         let closed = shards.iter().map(Shard::closed).max().unwrap_or(earliest);
         let reports: Vec<_> = shards.iter_mut().map(|shard| shard.close(closed)).collect();
@@ -92,10 +94,20 @@ impl Resuming {
     }
 }
 
+/// Whether stations are spread over workers by operator: where any dialect needs it, all have to, for two sources may
+/// speak of one station.
+pub(super) fn by_operator(dialects: &[Dialect]) -> bool {
+    dialects.iter().any(Dialect::speaks_of_operators)
+}
+
 /// The worker that owns a station.
-pub(super) fn worker_of(key: StationKey<'_>, workers: usize) -> usize {
+pub(super) fn worker_of(key: StationKey<'_>, workers: usize, by_operator: bool) -> usize {
     let mut hasher = FxHasher::default();
-    key.hash(&mut hasher);
+    if by_operator {
+        key.operator.hash(&mut hasher);
+    } else {
+        key.hash(&mut hasher);
+    }
     (hasher.finish() % workers.max(1) as u64) as usize
 }
 

@@ -112,7 +112,7 @@ pub struct RejectedSample {
     pub arrival: ArrivalTime,
     pub reject: Reject,
     pub topic: Box<str>,
-    /// The beginning of the payload.
+    /// The beginning of the payload, as far as it may be shown.
     pub payload: Box<[u8]>,
     /// Length of the whole payload.
     pub payload_bytes: usize,
@@ -258,7 +258,7 @@ impl Worker {
                 arrival,
                 reject,
                 topic: topic[..topic_end].into(),
-                payload: payload[..payload.len().min(SAMPLE_BYTES_MAX)].into(),
+                payload: self.dialects[usize::from(source.0)].shown(payload, SAMPLE_BYTES_MAX).into(),
                 payload_bytes: payload.len(),
                 count,
             };

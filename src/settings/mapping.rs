@@ -74,6 +74,7 @@ pub(super) fn preset(dialect: DialectName) -> Option<Preset> {
         DialectName::Smartevse => include_str!("../dialect/presets/smartevse.toml"),
         DialectName::Warp => include_str!("../dialect/presets/warp.toml"),
         DialectName::Homie => include_str!("../dialect/presets/homie.toml"),
+        DialectName::Everest => include_str!("../dialect/presets/everest.toml"),
         DialectName::Mapping => include_str!("../dialect/presets/mapping.toml"),
         _ => return None,
     };
@@ -178,7 +179,7 @@ fn place(t: &mut Section<'_>, spec: &mut Spec, fields: Vec<Written>, prefix: &st
 }
 
 /// A field's topic: below the prefix, or by itself where it begins with the root.
-fn placed(prefix: &str, topic: &str, root: &Root) -> Result<Template, String> {
+pub(super) fn placed(prefix: &str, topic: &str, root: &Root) -> Result<Template, String> {
     const ROOT: &str = "{root}";
     let text = match topic {
         "" => prefix.to_owned(),
@@ -204,7 +205,8 @@ fn field(t: &mut Section<'_>) -> Written {
         if fits { Ok(Box::from(text)) } else { Err(format!("must not be longer than {VALUE_BYTES_MAX} bytes")) }
     };
     let absent = t.list("absent", &[], ABSENT_MAX, text);
-    Written { topic, field: target.map(|target| Field { pointer, target, absent }) }
+    let ignore = t.list("ignore", &[], ABSENT_MAX, text);
+    Written { topic, field: target.map(|target| Field { pointer, target, absent, ignore }) }
 }
 
 fn target(t: &mut Section<'_>, to: &str) -> Option<Target> {

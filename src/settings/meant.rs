@@ -118,6 +118,12 @@ named! {
         Sparkplug = "sparkplug",
         /// OCPP 1.6, 2.0.1 and 2.1, relayed by a gateway.
         Ocpp = "ocpp",
+        /// T/CEC 102.
+        Cec102 = "cec102",
+        /// YKC (云快充), as proxies write it.
+        Ykc = "ykc",
+        /// The EVerest API.
+        Everest = "everest",
     }
 }
 

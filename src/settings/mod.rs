@@ -7,12 +7,14 @@
 //! opens the files that the settings name, except in [`Settings::check_files`].
 
 mod alarms;
+mod cec102;
 mod mapping;
 mod meant;
 mod policy;
 mod reader;
 mod service;
 mod written;
+mod ykc;
 
 pub mod reference;
 pub mod register;

@@ -8,15 +8,15 @@ use chargetally_core::scope::Level;
 use chargetally_core::window::WindowKind;
 use jiff::tz::TimeZone;
 
-use super::mapping;
 use super::meant::{
     BrokerUrl, DialectName, FileRef, LogFormat, Millis, Protocol, absolute, level, name, optional_name, root, window,
     zone,
 };
 use super::reader::Section;
+use super::{cec102, mapping, ykc};
 use crate::dialect::mapping::spec::Spec;
 use crate::dialect::mapping::template::Template;
-use crate::dialect::ocpp;
+use crate::dialect::{cec102 as tcec, ocpp, ykc as piles};
 use crate::engine::Quota;
 use crate::topic::Root;
 
@@ -119,7 +119,11 @@ pub struct Source {
     pub mapping: Option<Arc<Spec>>,
     /// Where its frames are, where its dialect is OCPP.
     pub ocpp: Option<Arc<ocpp::Spec>>,
-    /// The file with the master data of its stations, where they send none; only for mappings and OCPP.
+    /// What T/CEC 102 needs, where that is its dialect.
+    pub cec102: Option<Arc<tcec::Spec>>,
+    /// What YKC needs, where that is its dialect.
+    pub ykc: Option<Arc<piles::Spec>>,
+    /// The file with the master data of its stations, where they send none; only for mappings, OCPP and YKC.
     pub register: Option<PathBuf>,
 }
 
@@ -148,7 +152,8 @@ impl Source {
     #[must_use]
     pub fn operator(&self) -> Option<&str> {
         let mapped = self.mapping.as_ref().map(|mapping| &*mapping.operator);
-        mapped.or_else(|| self.ocpp.as_ref().map(|ocpp| &*ocpp.operator))
+        let relayed = self.ocpp.as_ref().map(|ocpp| &*ocpp.operator);
+        mapped.or(relayed).or(self.ykc.as_ref().map(|ykc| &*ykc.operator))
     }
 
     /// The forms of its topics; `None` where it has a root of its own.
@@ -163,6 +168,8 @@ fn usual_root(dialect: DialectName) -> &'static str {
     match dialect {
         DialectName::Sparkplug => "spBv1.0",
         DialectName::Ocpp => "cs",
+        DialectName::Cec102 => cec102::ROOT,
+        DialectName::Ykc => ykc::ROOT,
         _ => "ev/v1",
     }
 }
@@ -171,8 +178,13 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
     let name = t.text("name", "native", |text| name(text, 64));
     let dialect = t.text("dialect", "native", str::parse);
     let preset = mapping::preset(dialect);
-    let is_ocpp = dialect == DialectName::Ocpp;
-    let others = if is_ocpp { mapping::Defaults::OCPP } else { mapping::Defaults::OTHERS };
+    let others = match dialect {
+        DialectName::Ocpp => mapping::Defaults::OCPP,
+        DialectName::Cec102 => cec102::DEFAULTS,
+        DialectName::Ykc => ykc::DEFAULTS,
+        _ => mapping::Defaults::OTHERS,
+    };
+    let has_register = preset.is_some() || matches!(dialect, DialectName::Ocpp | DialectName::Ykc);
     let defaults = preset.as_ref().map_or(others, |preset| preset.defaults);
     let mut source = Source {
         name,
@@ -194,12 +206,14 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
         mapping: None,
         ocpp: None,
-        register: if preset.is_some() || is_ocpp { t.text("register_csv", "", absolute) } else { None },
+        cec102: None,
+        ykc: None,
+        register: if has_register { t.text("register_csv", "", absolute) } else { None },
     };
     source.mapping = preset.map(|preset| mapping::mapping(t, dialect, &source.root, preset));
-    if is_ocpp {
-        source.ocpp = Some(mapping::ocpp(t, &source.root));
-    }
+    source.ocpp = (dialect == DialectName::Ocpp).then(|| mapping::ocpp(t, &source.root));
+    source.cec102 = (dialect == DialectName::Cec102).then(|| cec102::spec(t, &source.root));
+    source.ykc = (dialect == DialectName::Ykc).then(|| ykc::spec(t, &source.root));
     if source.expected_interval.is_some_and(|interval| interval >= source.hold) {
         let what = "is not shorter than hold_s: every connector would be unobserved between two samples";
         t.refuse("expected_interval_s", what.to_owned());

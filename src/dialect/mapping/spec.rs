@@ -134,6 +134,8 @@ pub struct Field {
     pub target: Target,
     /// Values that mean that there is none.
     pub absent: Vec<Box<str>>,
+    /// Values that say nothing: what was known before goes on.
+    pub ignore: Vec<Box<str>>,
 }
 
 /// What a value says.
@@ -253,6 +255,9 @@ impl Field {
     /// [`Reject`] where it is none that the field can have.
     pub fn read<'a>(&self, value: Scalar<'a>) -> Result<Option<Said<'a>>, Reject> {
         let name = self.target.name();
+        if value.text().is_some_and(|text| self.ignore.iter().any(|ignored| **ignored == *text)) {
+            return Ok(None);
+        }
         let value = match value.text() {
             Some(text) if self.absent.iter().any(|absent| **absent == *text) => Scalar::Absent,
             _ => value,

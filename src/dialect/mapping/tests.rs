@@ -392,3 +392,27 @@ proptest! {
         let _read = dialect.restore_memory(key, &bytes);
     }
 }
+
+#[test]
+fn everest_tells_what_board_meter_and_monitor_say() {
+    insta::assert_snapshot!(check(
+        "dialect = 'everest'\nstation = 'lab-3'",
+        r#"+0 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"A"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"B"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"C"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"PowerOn"}
+           +1000 everest_api/1/powermeter/evse_1/m2e/powermeter_values {"current_A":{"L1":16.0},"energy_Wh_import":{"L1":1500,"total":4611.5},"meter_id":"M","power_W":{"total":10807.6},"timestamp":"2026-11-23T05:23:45Z","voltage_V":{"L1":230.5}}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/raise_error {"type":"MREC19CableOverTempStop","sub_type":"","message":"hot"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/clear_error {"type":"MREC19CableOverTempStop","sub_type":"","message":""}
+           +1000 everest_api/1/isolation_monitor/evse_1/m2e/isolation_measurement {"resistance_F_Ohm":900000,"voltage_V":400}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"A"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"PowerOff"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/event {"event":"F"}
+           +1000 everest_api/1/evse_board_support/evse_1/m2e/communication_check true
+           +1000 everest_api/gun_2/var/session_info {"charged_energy_wh":0,"datetime":"2026-11-23T05:23:52.747Z","latest_total_w":0.0,"permanent_fault":false,"state":"Unplugged"}
+           +1000 everest_api/gun_2/var/session_info {"datetime":"2026-11-23T05:23:53.747Z","permanent_fault":false,"state":"Charging"}
+           +1000 everest_api/gun_2/var/powermeter {"energy_Wh_import":{"total":4611.5},"power_W":{"total":10807.6},"timestamp":1795411435.5,"voltage_V":{"L1":223.5},"current_A":{"L1":16.1}}
+           +1000 everest_api/gun_2/var/session_info {"datetime":"2026-11-23T05:23:56Z","state":"Dreaming"}
+           +1000 everest_api/1/evse_manager_consumer/evse_1/m2e/pause_charging {}"#
+    ));
+}

@@ -30,7 +30,7 @@ fn check_field(text: &str, expected: &[&str]) {
 #[test]
 fn every_preset_can_be_read() {
     let presets: Vec<_> = DialectName::ALL.iter().filter_map(|&dialect| Some((dialect, preset(dialect)?))).collect();
-    assert_eq!(presets.len(), 8);
+    assert_eq!(presets.len(), 9);
     for (dialect, preset) in presets {
         assert_eq!(preset.fields.is_empty(), dialect == DialectName::Mapping, "{dialect}");
         Root::parse(&preset.root).unwrap_or_else(|error| panic!("{dialect}: {error}"));

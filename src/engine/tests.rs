@@ -1,0 +1,123 @@
+//! Sources whose topics name no station: whatever the number of workers, and over a restart with another number of them,
+//! the same is said as by one worker that was never stopped.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use chargetally_core::config::SourceIndex;
+use chargetally_core::time::{ArrivalTime, Bucket};
+use chargetally_core::window::WindowKind;
+
+use super::resume::{Packed, Resuming};
+use super::{Engine, EngineConfig};
+use crate::batch::Message;
+use crate::{settings, setup};
+
+/// 2026-11-23T13:20:00+08:00.
+const START_MS: i64 = 1_795_411_200_000;
+const MINUTE_MS: i64 = 60_000;
+/// The minute that begins after the restart.
+const RESTART: i64 = 3;
+
+fn config(workers: usize) -> EngineConfig {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("t.toml");
+    let text = format!("[publish]\nwindows = ['1m']\n[run]\nshards = {workers}\n[[source]]\ndialect = 'cec102'\n");
+    std::fs::write(&path, text).expect("written");
+    let settings = settings::load(&[path]).expect("good settings").settings;
+    setup::engine(&settings, false).expect("no tables")
+}
+
+/// Charge statuses of six stations of two operators in these minutes, on topics of the operators.
+fn feed(engine: &mut Engine, minutes: std::ops::Range<i64>) {
+    let mut push = |at_ms: i64, topic: &str, payload: &str| {
+        let (arrival, source) = (ArrivalTime::from_ms(START_MS + at_ms), SourceIndex(0));
+        let message = Message { arrival, source, topic, payload: payload.as_bytes(), retained: false };
+        engine.push(&message).expect("taken");
+    };
+    for number in 0..6_i64 {
+        let topic = |kind: &str| format!("cec/v1/op-{}/{kind}", number % 2);
+        if minutes.start == 0 {
+            let info = format!(
+                r#"{{"StationID":"st-{number}","EquipmentInfos":[{{"EquipmentID":"e","Power":120,"ConnectorInfos":[{{"ConnectorID":"gun-{number}","ConnectorType":4,"Power":120}}]}}]}}"#
+            );
+            push(0, &topic("info"), &info);
+        }
+    }
+    for minute in minutes {
+        for number in 0..6_i64 {
+            let topic = format!("cec/v1/op-{}/charge", number % 2);
+            let kwh = 0.5 * (minute + 1) as f64 + 0.01 * number as f64;
+            let charge = format!(
+                r#"{{"StartChargeSeq":"s-{number}","StartChargeSeqStat":2,"ConnectorID":"gun-{number}","ConnectorStatus":3,"StartTime":"2026-11-23 13:20:00","EndTime":"2026-11-23 13:{}:30","TotalPower":{kwh}}}"#,
+                20 + minute
+            );
+            push(minute * MINUTE_MS + 30_000, &topic, &charge);
+        }
+    }
+}
+
+/// Energy, connectors and stations of every minute from the restart on.
+fn finish(mut engine: Engine) -> BTreeMap<i64, (i64, i64, i64)> {
+    let mut told = BTreeMap::new();
+    let restart = Bucket::holding_ms(START_MS + RESTART * MINUTE_MS);
+    let stats = engine.stats().expect("workers");
+    assert_eq!(stats.rejects.iter().sum::<u64>(), 0, "nothing is refused");
+    engine
+        .finish(|window| {
+            if let (true, Some((tally, census))) = (window.window.start >= restart, window.nation())
+                && window.window.kind == WindowKind::Minute
+            {
+                told.insert(window.window.start.start_ms(), (tally.import_j, census.connectors, census.stations));
+            }
+            ControlFlow::Continue(())
+        })
+        .expect("an end");
+    told
+}
+
+fn undisturbed(workers: usize) -> BTreeMap<i64, (i64, i64, i64)> {
+    let mut engine = Engine::start(config(workers), ArrivalTime::from_ms(START_MS)).expect("threads");
+    feed(&mut engine, 0..RESTART);
+    feed(&mut engine, RESTART..6);
+    finish(engine)
+}
+
+fn restarted(workers: usize, workers_after: usize) -> BTreeMap<i64, (i64, i64, i64)> {
+    let mut engine = Engine::start(config(workers), ArrivalTime::from_ms(START_MS)).expect("threads");
+    feed(&mut engine, 0..RESTART);
+    engine.flush().expect("workers");
+    engine.close(Bucket::holding_ms(START_MS + (RESTART - 1) * MINUTE_MS)).expect("workers");
+    let (mut stations, mut memories, mut remainders) = (Vec::new(), Vec::new(), Vec::new());
+    let packed = engine.pack(|piece| {
+        match piece {
+            Packed::Station(_, block) => stations.push(block),
+            Packed::Memory(source, code, memory) => memories.push((source, code, memory)),
+            Packed::Remainder(_, block) => remainders.push(block),
+        }
+        Ok::<(), ()>(())
+    });
+    assert_eq!(packed.expect("workers"), Ok(()));
+    assert_eq!(memories.len(), 6, "every station is remembered");
+    let mut resuming = Resuming::new(config(workers_after), engine.newest(), &remainders).expect("its own bytes");
+    stations.iter().for_each(|block| resuming.station(block).expect("its own bytes"));
+    for (source, code, memory) in &memories {
+        resuming.memory(*source, code, memory).expect("its own bytes");
+    }
+    let mut engine = resuming.start().expect("threads");
+    feed(&mut engine, RESTART..6);
+    finish(engine)
+}
+
+#[test]
+fn stations_that_topics_do_not_name_stay_whole_over_workers_and_restarts() {
+    let expected = undisturbed(1);
+    assert_eq!(expected.len(), 3, "{expected:?}");
+    for (start_ms, (import_j, connectors, stations)) in &expected {
+        assert!(*import_j > 0 && (*connectors, *stations) == (6, 6), "{start_ms}: {expected:?}");
+    }
+    assert_eq!(undisturbed(4), expected);
+    assert_eq!(restarted(4, 4), expected);
+    assert_eq!(restarted(1, 4), expected);
+    assert_eq!(restarted(4, 3), expected);
+}
