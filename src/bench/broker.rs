@@ -246,9 +246,9 @@ impl Connection {
     /// Understands all packets that are here whole; returns how many bytes they are.
     fn understand(&mut self, bytes: &[u8]) -> Result<usize, Over> {
         let mut used = 0;
-        while let Some((head, body, length)) = packet(&bytes[used..])? {
-            self.answer(head, body)?;
-            used += length;
+        while let Some(packet) = packet(&bytes[used..])? {
+            self.answer(packet.head, packet.body)?;
+            used += packet.bytes;
         }
         Ok(used)
     }
@@ -348,15 +348,22 @@ impl Connection {
     }
 }
 
-/// The first packet, where it is here whole: its first byte, its body, and its length.
-fn packet(bytes: &[u8]) -> Result<Option<(u8, &[u8], usize)>, Over> {
+/// A packet: its first byte, its body, and its length.
+struct Packet<'a> {
+    head: u8,
+    body: &'a [u8],
+    bytes: usize,
+}
+
+/// The first packet, where it is here whole.
+fn packet(bytes: &[u8]) -> Result<Option<Packet<'_>>, Over> {
     let Some((&head, rest)) = bytes.split_first() else { return Ok(None) };
     let Some((length_bytes, body_bytes)) = length(rest)? else { return Ok(None) };
     if body_bytes > PACKET_BYTES_MAX {
         return Err(Over::Malformed);
     }
     let body = rest.get(length_bytes..length_bytes + body_bytes);
-    Ok(body.map(|body| (head, body, 1 + length_bytes + body_bytes)))
+    Ok(body.map(|body| Packet { head, body, bytes: 1 + length_bytes + body_bytes }))
 }
 
 /// A length as MQTT writes it, where it is here whole: how many bytes it takes, and what it says.

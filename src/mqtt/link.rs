@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -134,9 +134,9 @@ impl Events {
         (Self { out, gathered: Vec::new() }, events)
     }
 
-    /// Waits for what the client has next, after handing over what is gathered. `None`: nobody takes it any more.
-    pub(super) async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Option<T> {
-        let mut next = pin!(next);
+    /// Waits for what the client has next, after handing over what is gathered. `None`: nobody takes it any more. The
+    /// future stays where it is: it is large, and moving it costs as much as reading a message.
+    pub(super) async fn wait<T>(&mut self, mut next: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let here = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
         match here {
             Poll::Ready(event) => Some(event),

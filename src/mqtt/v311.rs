@@ -8,6 +8,7 @@ use super::link::{
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v4 as client;
 use rumqttc_v4::{ConnectReturnCode, ConnectionError, Packet, StateError};
+use std::pin::pin;
 use std::time::Duration;
 
 /// A 3.1.1 broker cannot be told what is too large for us, so this much is taken in at least.
@@ -93,7 +94,7 @@ pub(super) async fn drive(
 ) {
     let mut connected = false;
     loop {
-        let Some(polled) = out.wait(poll.poll()).await else { return };
+        let Some(polled) = out.wait(pin!(poll.poll())).await else { return };
         let wire = match polled {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
             Ok(client::Event::Outgoing(sent)) => {

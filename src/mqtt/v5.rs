@@ -8,6 +8,7 @@ use super::link::{
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v5 as client;
 use rumqttc_v5::{ConnectReturnCode, ConnectionError, Packet, StateError};
+use std::pin::pin;
 use std::time::Duration;
 
 /// How long TCP, TLS and CONNACK together may take.
@@ -118,7 +119,7 @@ pub(super) async fn drive(
 ) {
     let mut connected = false;
     loop {
-        let Some(polled) = out.wait(poll.poll()).await else { return };
+        let Some(polled) = out.wait(pin!(poll.poll())).await else { return };
         let wire = match polled {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
             Ok(client::Event::Outgoing(sent)) => {

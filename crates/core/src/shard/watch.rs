@@ -185,7 +185,7 @@ impl Shard {
         match fallen_j {
             Some(fallen_j) => alarms.register_backward(station, index, sample.at, fallen_j, &mut desk),
             None if may_end && sample.import_j.is_some() => {
-                alarms.register_forward(station, index, sample.at, &mut desk)
+                alarms.register_forward(station, index, sample.at, &mut desk);
             }
             None => {}
         }
