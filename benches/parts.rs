@@ -12,7 +12,7 @@ use chargetally_core::observation::{Observation, Sample, StationKey};
 use chargetally_core::scope::StationIndex;
 use chargetally_core::shard::Shard;
 use chargetally_core::state::Status;
-use chargetally_core::time::{ArrivalTime, BASE_BUCKET_MS, Bucket, EventTime};
+use chargetally_core::time::{ArrivalTime, Bucket, EventTime};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 
