@@ -47,6 +47,13 @@ impl Monotonic {
         u64::try_from(elapsed_ms).unwrap_or(u64::MAX)
     }
 
+    /// Whole microseconds from `earlier` to this point, 0 where `earlier` is the later one.
+    #[must_use]
+    pub fn since_us(self, earlier: Self) -> u64 {
+        let elapsed_us = self.0.saturating_duration_since(earlier.0).as_micros();
+        u64::try_from(elapsed_us).unwrap_or(u64::MAX)
+    }
+
     /// The point `span` after this one; this one itself where the clock cannot express the sum.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
@@ -89,6 +96,7 @@ mod tests {
         let start = monotonic();
         let later = start.after(Duration::from_millis(250));
         assert_eq!((later.since_ms(start), start.since_ms(later)), (250, 0));
+        assert_eq!((later.since_us(start), start.since_us(later)), (250_000, 0));
         assert!(monotonic() >= start);
         assert_eq!(start.after(Duration::MAX), start);
     }

@@ -1,6 +1,7 @@
 //! The daemon around the pure core of `chargetally-core`.
 
 pub mod batch;
+pub mod bench;
 #[cfg(feature = "demo-broker")]
 pub mod broker;
 pub mod cli;

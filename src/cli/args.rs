@@ -175,6 +175,61 @@ pub enum Fault {
     Alarms,
 }
 
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  chargetally bench
+  chargetally bench --connectors 1000000 --seconds 20
+  chargetally bench --qos 1 --state /var/tmp --json
+  chargetally bench --rate 50000
+
+The sender is built in and runs on the same processors; its time is shown apart. A message's delay
+is from its leaving the sender to its acknowledgement, at QoS 0 of one message in 1,024; an alarm's
+to the alarm that the daemon publishes. At full speed both show how much is under way, not how long
+the work takes: for that, set a rate.
+Exit code 1 where the daemon accepted something else than was sent.")]
+pub struct Bench {
+    /// Connectors of the made-up fleet, ten to a station.
+    #[arg(long, value_name = "N", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(crate::bench::CONNECTORS_MAX)))]
+    pub connectors: u32,
+    /// Messages a second; 0 is as many as are taken.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub rate: u64,
+    /// What the stations speak.
+    #[arg(long, value_enum, value_name = "NAME", default_value_t = BenchDialect::Native)]
+    pub dialect: BenchDialect,
+    /// At which QoS messages are sent.
+    #[arg(long, value_name = "0|1", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub qos: u8,
+    /// How long each of the three receivers is sent to.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = bench_seconds)]
+    pub seconds: f64,
+    /// Shards of the daemon; 0 means one per core.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub shards: u16,
+    /// Keep a store under this directory, as a daemon does; without it, everything is in memory.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the stations of a benchmark speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BenchDialect {
+    /// The project's own topics and JSON.
+    Native,
+}
+
+/// How long a receiver is measured, s.
+fn bench_seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.1..=3_600.0).contains(&seconds) { Ok(seconds) } else { Err("0.1 to 3600".to_owned()) }
+}
+
 /// Arguments of `record`.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -4,6 +4,7 @@
 //! ending the process; a panic in one is a bug and ends with exit code 70.
 
 pub mod args;
+mod bench;
 mod check;
 mod connect;
 #[cfg(feature = "demo-broker")]
@@ -77,6 +78,8 @@ pub enum Command {
     Explain(args::Explain),
     /// Listen at a broker, recognise what speaks there, and print settings for it.
     Sniff(args::Sniff),
+    /// Measure how fast this machine takes messages in.
+    Bench(args::Bench),
     /// List every indicator: its name, unit, formula and source.
     Indicators(indicators::Indicators),
     /// Print the completions of a shell.
@@ -101,6 +104,7 @@ impl Command {
             Self::Check(args) => check::run(&args),
             Self::Explain(args) => explain::run(&args),
             Self::Sniff(args) => sniff::run(&args),
+            Self::Bench(args) => bench::run(&args),
             Self::Indicators(args) => print(&indicators::render(args.format)),
             Self::Completions(args) => generate::completions(args.shell),
             Self::Man(args) => generate::man(&args.directory),

@@ -10,8 +10,11 @@ use super::{
 };
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -20,6 +23,8 @@ use tokio::time::Instant;
 
 /// Events between the polling task and the owner of the link; beyond it, polling stops.
 const EVENTS_MAX: usize = 1024;
+/// Events that go to the owner at once where so many are there already: one at a time costs more than the rest of it.
+const EVENTS_AT_ONCE: usize = 64;
 /// QoS 1 publishes that may be unanswered, whatever the broker allows. The clients scan a table of this size at each
 /// flush, so it must stay small (docs/decisions/0001).
 pub(super) const PUBLISHES_IN_FLIGHT_MAX: u16 = 128;
@@ -115,30 +120,91 @@ pub(super) struct Stamp {
     pub(super) clock: Clock,
 }
 
+/// The polling task's end of the events: what is there already goes together, and nothing is kept back while the task
+/// waits.
+#[derive(Debug)]
+pub(super) struct Events {
+    out: mpsc::Sender<Vec<Wire>>,
+    gathered: Vec<Wire>,
+}
+
+impl Events {
+    fn new() -> (Self, mpsc::Receiver<Vec<Wire>>) {
+        let (out, events) = mpsc::channel(EVENTS_MAX / EVENTS_AT_ONCE);
+        (Self { out, gathered: Vec::new() }, events)
+    }
+
+    /// Waits for what the client has next, after handing over what is gathered. `None`: nobody takes it any more. The
+    /// future stays where it is: it is large, and moving it costs as much as reading a message.
+    pub(super) async fn wait<T>(&mut self, mut next: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+        let here = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+        match here {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending if self.hand_over().await => Some(next.await),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Takes one event. False: nobody takes it any more.
+    pub(super) async fn push(&mut self, wire: Wire) -> bool {
+        if self.gathered.capacity() == 0 {
+            self.gathered.reserve_exact(EVENTS_AT_ONCE);
+        }
+        self.gathered.push(wire);
+        self.gathered.len() < EVENTS_AT_ONCE || self.hand_over().await
+    }
+
+    /// Takes the last event.
+    pub(super) async fn end(mut self, why: Why) {
+        self.gathered.push(Wire::Closed(why));
+        // Nobody left to tell is no fault: the owner dropped the link.
+        let _ = self.hand_over().await;
+    }
+
+    async fn hand_over(&mut self) -> bool {
+        self.gathered.is_empty() || self.out.send(std::mem::take(&mut self.gathered)).await.is_ok()
+    }
+}
+
 /// Tells when to show the broker that we are alive although messages come so fast that the client never gets to its
 /// ping: it reads first whenever there is something to read (docs/decisions/0001).
 #[derive(Debug)]
 pub(super) struct Pulse {
     keep_alive: Option<Duration>,
     last_out: Instant,
+    /// Whether something left since the clock was last looked at.
+    has_left: bool,
+    /// Events until it is looked at again.
+    turns: u32,
 }
+
+/// The clock is looked at once in so many events: where messages come faster than the client gets to its ping, that is
+/// soon enough.
+const PULSE_TURNS: u32 = 64;
 
 impl Pulse {
     pub(super) fn new(keep_alive_s: u16) -> Self {
         let keep_alive = (keep_alive_s > 0).then(|| Duration::from_secs(u64::from(keep_alive_s)));
-        Self { keep_alive, last_out: crate::clock::monotonic().instant() }
+        Self { keep_alive, last_out: crate::clock::monotonic().instant(), has_left: false, turns: 0 }
     }
 
     /// Something left for the broker.
-    pub(super) fn beat(&mut self) {
-        self.last_out = crate::clock::monotonic().instant();
+    pub(super) const fn beat(&mut self) {
+        self.has_left = true;
     }
 
     /// Whether nothing has left for the length of the keep-alive; says so once per keep-alive.
     pub(super) fn is_due(&mut self) -> bool {
-        let due = self.keep_alive.is_some_and(|limit| self.last_out.elapsed() >= limit);
-        if due {
-            self.beat();
+        self.turns += 1;
+        if self.turns < PULSE_TURNS {
+            return false;
+        }
+        self.turns = 0;
+        let now = crate::clock::monotonic().instant();
+        let silent = !std::mem::take(&mut self.has_left);
+        let due = silent && self.keep_alive.is_some_and(|limit| now.duration_since(self.last_out) >= limit);
+        if due || !silent {
+            self.last_out = now;
         }
         due
     }
@@ -156,7 +222,9 @@ pub struct Link {
     id: u64,
     version: Version,
     client: Client,
-    events: mpsc::Receiver<Wire>,
+    events: mpsc::Receiver<Vec<Wire>>,
+    /// What of the events is here and not yet asked for.
+    here: std::vec::IntoIter<Wire>,
     poller: JoinHandle<()>,
     limits: ServerLimits,
     filters: Vec<Filter>,
@@ -181,7 +249,7 @@ impl Link {
         static LINKS: AtomicU64 = AtomicU64::new(0);
         let id = LINKS.fetch_add(1, Ordering::Relaxed);
         let stamp = Stamp { link: id, clock };
-        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (sender, events) = Events::new();
         let pulse = Pulse::new(endpoint.keep_alive_s);
         let (client, poller) = match version {
             Version::V5 => {
@@ -200,6 +268,7 @@ impl Link {
             version,
             client,
             events,
+            here: Vec::new().into_iter(),
             poller,
             limits: ServerLimits::PROTOCOL,
             filters: Vec::new(),
@@ -216,7 +285,16 @@ impl Link {
     /// The next event. It may be abandoned at any time without losing one.
     pub async fn next(&mut self) -> Event {
         loop {
-            let wire = self.events.recv().await;
+            let wire = match self.here.next() {
+                Some(wire) => Some(wire),
+                None => match self.events.recv().await {
+                    Some(more) => {
+                        self.here = more.into_iter();
+                        continue;
+                    }
+                    None => None,
+                },
+            };
             if let Some(event) = self.understand(wire) {
                 return event;
             }
@@ -226,7 +304,10 @@ impl Link {
     /// The next event, if one is here already.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
-            let wire = self.events.try_recv().ok()?;
+            let Some(wire) = self.here.next() else {
+                self.here = self.events.try_recv().ok()?.into_iter();
+                continue;
+            };
             if let Some(event) = self.understand(Some(wire)) {
                 return Some(event);
             }

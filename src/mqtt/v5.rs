@@ -2,12 +2,14 @@
 //!
 //! It holds no decision of its own; it must never let a type of that crate out of this file.
 
-use super::link::{ConfigError, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_MAX, SendError, Stamp, Wire};
+use super::link::{
+    ConfigError, Events, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_MAX, SendError, Stamp, Wire,
+};
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v5 as client;
 use rumqttc_v5::{ConnectReturnCode, ConnectionError, Packet, StateError};
+use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// How long TCP, TLS and CONNACK together may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,11 +115,12 @@ pub(super) async fn drive(
     requests: Client,
     stamp: Stamp,
     mut pulse: Pulse,
-    out: mpsc::Sender<Wire>,
+    mut out: Events,
 ) {
     let mut connected = false;
     loop {
-        let wire = match poll.poll().await {
+        let Some(polled) = out.wait(pin!(poll.poll())).await else { return };
+        let wire = match polled {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
             Ok(client::Event::Outgoing(sent)) => {
                 pulse.beat();
@@ -128,9 +131,7 @@ pub(super) async fn drive(
             }
             Ok(client::Event::Auth(_)) => None,
             Err(error) => {
-                // Nobody left to tell is no fault: the owner dropped the link.
-                let _ = out.send(Wire::Closed(why(error, connected))).await;
-                return;
+                return out.end(why(error, connected)).await;
             }
         };
         if connected && pulse.is_due() {
@@ -138,7 +139,7 @@ pub(super) async fn drive(
         }
         let Some(wire) = wire else { continue };
         connected |= matches!(wire, Wire::Connected { .. });
-        if out.send(wire).await.is_err() {
+        if !out.push(wire).await {
             return;
         }
     }

@@ -28,7 +28,14 @@ pub enum Direction {
 /// Bookings that have not been handed over yet.
 #[derive(Clone, Debug, Default)]
 pub struct Book {
-    tallies: FxHashMap<(Bucket, SlotIndex), Tally>,
+    /// Where in `tallies` the tally of a base bucket and slot stands.
+    places: FxHashMap<(Bucket, SlotIndex), u32>,
+    /// Apart from their places, so that looking for one touches little memory, and what was handed over is used again.
+    tallies: Vec<Tally>,
+    /// Places in `tallies` that nothing stands at.
+    free: Vec<u32>,
+    /// What was asked for last: most of what is booked at once goes to one tally.
+    last: Option<((Bucket, SlotIndex), u32)>,
     /// From which base bucket on a slot counts, and under which its owner counted before.
     successions: FxHashMap<SlotIndex, (Bucket, SlotIndex)>,
 }
@@ -37,7 +44,36 @@ impl Book {
     /// The tally of one base bucket and slot, to add to.
     pub fn at(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
         let slot = if self.successions.is_empty() { slot } else { self.owner_at(bucket, slot) };
-        self.tallies.entry((bucket, slot)).or_default()
+        self.owned_by((bucket, slot))
+    }
+
+    /// The tally that stands under exactly this base bucket and slot.
+    fn owned_by(&mut self, key: (Bucket, SlotIndex)) -> &mut Tally {
+        let place = match self.last {
+            Some((last, place)) if last == key => place,
+            _ => *self.places.entry(key).or_insert_with(|| {
+                self.free.pop().unwrap_or_else(|| {
+                    self.tallies.push(Tally::default());
+                    // A tally is hundreds of bytes: memory ends before the numbers do.
+                    (self.tallies.len() - 1) as u32
+                })
+            }),
+        };
+        self.last = Some((key, place));
+        &mut self.tallies[place as usize]
+    }
+
+    /// Takes out what stands under keys of a kind, in no order.
+    fn extract(&mut self, is_wanted: impl Fn(Bucket, SlotIndex) -> bool) -> Vec<((Bucket, SlotIndex), Tally)> {
+        self.last = None;
+        let Self { places, tallies, free, .. } = self;
+        let taken = places.extract_if(|&(bucket, slot), _| is_wanted(bucket, slot));
+        taken
+            .map(|(key, place)| {
+                free.push(place);
+                (key, std::mem::take(&mut tallies[place as usize]))
+            })
+            .collect()
     }
 
     /// The slot under which the present owner of a slot counts in a base bucket.
@@ -56,7 +92,7 @@ impl Book {
 
     /// From `from` on a slot stands in place of another, which keeps what lies before. What is booked already follows.
     pub fn succeed(&mut self, slot: SlotIndex, before: SlotIndex, from: Bucket) {
-        let moved: Vec<_> = self.tallies.extract_if(|&(bucket, owner), _| owner == before && bucket >= from).collect();
+        let moved = self.extract(|bucket, owner| owner == before && bucket >= from);
         // A slot that began to count no earlier than this one never counted at all.
         let mut predecessor = before;
         while let Some(&(began, earlier)) = self.successions.get(&predecessor)
@@ -69,7 +105,7 @@ impl Book {
             self.successions.insert(slot, (from, predecessor));
         }
         for ((bucket, _), tally) in moved {
-            self.tallies.entry((bucket, slot)).or_default().merge(&tally);
+            self.owned_by((bucket, slot)).merge(&tally);
         }
     }
 
@@ -87,38 +123,38 @@ impl Book {
     /// The tally of one base bucket and slot, where any stands.
     #[must_use]
     pub fn get(&self, bucket: Bucket, slot: SlotIndex) -> Option<&Tally> {
-        self.tallies.get(&(bucket, slot))
+        self.places.get(&(bucket, slot)).map(|&place| &self.tallies[place as usize])
     }
 
     /// Whether anything stands in a base bucket before this one.
     #[must_use]
     pub fn holds_before(&self, closed: Bucket) -> bool {
-        self.tallies.keys().any(|&(bucket, _)| bucket < closed)
+        self.places.keys().any(|&(bucket, _)| bucket < closed)
     }
 
     /// The latest base bucket for which anything stands.
     #[must_use]
     pub fn latest(&self) -> Option<Bucket> {
-        self.tallies.keys().map(|&(bucket, _)| bucket).max()
+        self.places.keys().map(|&(bucket, _)| bucket).max()
     }
 
     /// How many tallies stand here.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tallies.len()
+        self.places.len()
     }
 
     /// Whether nothing stands here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tallies.is_empty()
+        self.places.is_empty()
     }
 
     /// Takes out all bookings in base buckets before `closed`, ordered by bucket and slot.
     pub fn take_before(&mut self, closed: Bucket) -> Vec<(Bucket, SlotIndex, Tally)> {
         let mut taken: Vec<_> = self
-            .tallies
-            .extract_if(|&(bucket, _), _| bucket < closed)
+            .extract(|bucket, _| bucket < closed)
+            .into_iter()
             .filter(|(_, tally)| !tally.is_zero())
             .map(|((bucket, slot), tally)| (bucket, slot, tally))
             .collect();
@@ -128,7 +164,7 @@ impl Book {
 
     /// Books everything that stands under `from` under `to` instead.
     pub fn rename(&mut self, from: SlotIndex, to: SlotIndex) {
-        let moved: Vec<_> = self.tallies.extract_if(|&(_, slot), _| slot == from).collect();
+        let moved = self.extract(|_, slot| slot == from);
         for ((bucket, _), tally) in moved {
             self.at(bucket, to).merge(&tally);
         }
@@ -136,9 +172,9 @@ impl Book {
 
     /// What is booked under a slot in base buckets from `since` on belongs to another.
     pub fn rename_from(&mut self, since: Bucket, from: SlotIndex, to: SlotIndex) {
-        let moved: Vec<_> = self.tallies.extract_if(|&(bucket, slot), _| slot == from && bucket >= since).collect();
+        let moved = self.extract(|bucket, slot| slot == from && bucket >= since);
         for ((bucket, _), tally) in moved {
-            self.tallies.entry((bucket, to)).or_default().merge(&tally);
+            self.owned_by((bucket, to)).merge(&tally);
         }
     }
 
@@ -220,6 +256,21 @@ mod tests {
         let cut: Vec<_> = pieces(59_000, 120_001).map(|(bucket, from, to)| (bucket.number(), from, to)).collect();
         assert_eq!(cut, [(0, 59_000, 60_000), (1, 60_000, 120_000), (2, 120_000, 120_001)]);
         assert_eq!(pieces(5, 5).count(), 0);
+    }
+
+    #[test]
+    fn what_was_taken_out_leaves_nothing_behind_where_the_next_one_stands() {
+        let (mut book, slot) = (Book::default(), SlotIndex(3));
+        let (first, second) = (Bucket::from_number(1), Bucket::from_number(2));
+        book.at(first, slot).accepted += 1;
+        book.at(second, slot).accepted += 2;
+        book.at(first, slot).accepted += 4;
+        let taken: Vec<_> = book.take_before(second).into_iter().map(|(_, _, tally)| tally.accepted).collect();
+        assert_eq!((taken, book.len(), book.get(first, slot)), (vec![5], 1, None));
+        assert_eq!(book.at(first, slot), &Tally::default());
+        book.rename(slot, SlotIndex(4));
+        assert_eq!(book.get(second, SlotIndex(4)).map(|tally| tally.accepted), Some(2));
+        assert_eq!((book.get(second, slot), book.len()), (None, 2));
     }
 
     #[test]

@@ -402,6 +402,8 @@ fn pack_connector(connector: &Connector, slot: u32, out: &mut Vec<u8>) {
         monitor,
         sessions,
         silence_due_ms,
+        // Found again by looking: it only spares that.
+        noticed: _,
     } = connector;
     id.pack(out);
     slot.pack(out);
@@ -432,6 +434,7 @@ impl ConnectorBlock {
             monitor: Pack::unpack(reader)?,
             sessions: Pack::unpack(reader)?,
             silence_due_ms: Pack::unpack(reader)?,
+            noticed: true,
         };
         Ok(Self { in_service, connector })
     }

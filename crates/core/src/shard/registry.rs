@@ -76,6 +76,8 @@ pub(super) struct Connector {
     pub sessions: Option<Box<ConnectorSessions>>,
     /// Where it stands in the queue of charging connectors that may fall silent, ms.
     pub silence_due_ms: Option<i64>,
+    /// Whether an alarm of its own may stand, or have stood, that a good sample ends: only then is one looked for.
+    pub noticed: bool,
 }
 
 /// What a registration says about a connector.
@@ -249,6 +251,7 @@ impl Shard {
             monitor: None,
             sessions: None,
             silence_due_ms: None,
+            noticed: false,
         });
         self.stations[station as usize].add(id, index);
         Ok(index)

@@ -137,6 +137,7 @@ impl Shard {
                 self.silence_due.push(Reverse((held_until_ms, index)));
                 continue;
             }
+            connector.noticed = true;
             self.dirty.mark(station);
             let (alarms, mut desk) = alarms_and_desk!(self);
             alarms.communication_lost(station, Some(index), EventTime::from_ms(held_until_ms), &mut desk);
@@ -163,6 +164,8 @@ impl Shard {
             self.silence_due.push(Reverse((due_ms, index)));
         }
 
+        connector.noticed |= fallen_j.is_some();
+        let may_end = connector.noticed;
         let mut found = Vec::new();
         let situation = Situation { state, rated_w, hold_ms };
         if connector.monitor.is_none() && ConnectorMonitor::is_needed(&situation, sample, &self.config.thresholds) {
@@ -181,10 +184,14 @@ impl Shard {
         }
         match fallen_j {
             Some(fallen_j) => alarms.register_backward(station, index, sample.at, fallen_j, &mut desk),
-            None if sample.import_j.is_some() => alarms.register_forward(station, index, sample.at, &mut desk),
+            None if may_end && sample.import_j.is_some() => {
+                alarms.register_forward(station, index, sample.at, &mut desk);
+            }
             None => {}
         }
-        alarms.communication_restored(station, Some(index), sample.at, &mut desk);
+        if may_end {
+            alarms.communication_restored(station, Some(index), sample.at, &mut desk);
+        }
     }
 
     /// The connector left service: its alarms go with it.
@@ -218,7 +225,11 @@ impl Shard {
         let Some(station) = self.find_station(key) else { return Verdict::Accepted };
         self.stations[station as usize].alarm_feed = true;
         let slot = match index {
-            Some(index) => self.connectors[index as usize].slot,
+            Some(index) => {
+                let connector = &mut self.connectors[index as usize];
+                connector.noticed = true;
+                connector.slot
+            }
             None => self.station(station).slot,
         };
         let (alarms, mut desk) = alarms_and_desk!(self);

@@ -212,7 +212,9 @@ impl Timeline {
     /// Takes in a reading. Duplicates, readings out of order and readings after the end change nothing.
     pub fn observe(&mut self, reading: &Reading, desk: &mut Desk<'_>) -> Placed {
         let at_ms = reading.at_ms;
-        if at_ms == self.last_ms || self.remembered.binary_search(&at_ms).is_ok() {
+        // What is newer than all that is remembered, as most is, needs no search.
+        let may_be_known = self.remembered.back().is_some_and(|&newest_ms| at_ms <= newest_ms);
+        if at_ms == self.last_ms || (may_be_known && self.remembered.binary_search(&at_ms).is_ok()) {
             return Placed::Duplicate;
         }
         if at_ms >= self.end_ms {
@@ -371,8 +373,12 @@ impl Timeline {
         if self.remembered.len() >= remembered_max {
             self.remembered.pop_front();
         }
-        let place = self.remembered.partition_point(|&known_ms| known_ms < at_ms);
-        self.remembered.insert(place, at_ms);
+        if self.remembered.back().is_none_or(|&newest_ms| newest_ms < at_ms) {
+            self.remembered.push_back(at_ms);
+        } else {
+            let place = self.remembered.partition_point(|&known_ms| known_ms < at_ms);
+            self.remembered.insert(place, at_ms);
+        }
     }
 
     fn remember_gap(&mut self, reading: &Reading) {
