@@ -74,6 +74,12 @@ pub struct Fold {
 }
 
 impl Alarms {
+    /// Whether none is known to stand.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
     /// Whether a code is known to stand.
     #[must_use]
     pub fn stands(&self, code: &str) -> bool {
@@ -140,6 +146,13 @@ impl Stations {
         connector: &str,
         limits: &Limits,
     ) -> Result<&mut Connector, Reject> {
+        let is_known = |station: &&mut Station| station.is_dirty && station.connectors.contains_key(connector);
+        if station_mut(&mut self.operators, key).as_ref().is_some_and(is_known) {
+            // Almost always: nothing is to be made, and nothing to be marked.
+            let full = Reject::whole(Reason::TooManyStations);
+            let station = station_mut(&mut self.operators, key).ok_or(full)?;
+            return station.connectors.get_mut(connector).ok_or(full);
+        }
         let station = self.station(key)?;
         let is_new = !station.connectors.contains_key(connector);
         if is_new && station.connectors.len() >= limits.connectors_max {

@@ -295,7 +295,7 @@ impl Ykc {
             };
             sink(key, Observation::Sample { connector, sample });
         }
-        if let Some(faults) = record.faults {
+        if let Some(faults) = record.faults.filter(|&faults| faults != 0 || !memory.alarms.is_empty()) {
             tell_faults(&mut memory.alarms, faults, EventTime::from_ms(told.at_ms), key, connector, sink);
         }
         Ok(())
