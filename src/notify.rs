@@ -16,6 +16,12 @@ const STATUS_BYTES_MAX: usize = 400;
 /// Whether this process has said READY: only then is there anything to reload.
 static SAID_READY: AtomicBool = AtomicBool::new(false);
 
+/// Whether the daemon of this process has said that it is ready.
+#[must_use]
+pub fn has_said_ready() -> bool {
+    SAID_READY.load(Ordering::Relaxed)
+}
+
 /// The line to the service manager, with the watchdog's interval as it was at the start.
 #[derive(Debug)]
 pub struct Notifier {
@@ -45,7 +51,7 @@ impl Notifier {
 
     /// Ends a reload that changed nothing. A daemon that was not ready before is not made so.
     pub fn ready_as_before(&self, status: &str) {
-        if SAID_READY.load(Ordering::Relaxed) {
+        if has_said_ready() {
             self.ready(status);
         }
     }

@@ -60,5 +60,6 @@ fn a_demo_of_a_minute_is_equal_to_the_truth() {
     let mut text = String::new();
     demo.0.stdout.take().expect("a pipe").read_to_string(&mut text).expect("text");
     assert_eq!(demo.0.wait().expect("it ends").code(), Some(0), "{text}");
+    assert!(text.contains("mosquitto_sub -h 127.0.0.1 -p "), "{text}");
     assert_eq!(text.matches("  equal\n").count(), 5, "{text}");
 }

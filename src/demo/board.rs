@@ -96,6 +96,8 @@ pub struct Board {
     pub online: bool,
     /// Messages taken.
     pub messages: u64,
+    /// Messages of stations that the daemon says it has taken.
+    pub heard: u64,
     /// Messages that could not be understood.
     pub refused: u64,
 }
@@ -116,6 +118,7 @@ impl Board {
             days: BTreeMap::new(),
             online: false,
             messages: 0,
+            heard: 0,
             refused: 0,
         }
     }
@@ -135,7 +138,11 @@ impl Board {
                 self.online = payload == b"online";
                 Some(())
             }
-            Ok(OutTopic::Summary { .. } | OutTopic::Rejected | OutTopic::Counters) => Some(()),
+            Ok(OutTopic::Counters) => {
+                let counters = serde_json::from_slice::<Value>(payload).ok();
+                counters.and_then(|counters| counters["messages"].as_u64()).map(|messages| self.heard = messages)
+            }
+            Ok(OutTopic::Summary { .. } | OutTopic::Rejected) => Some(()),
             Err(_) => None,
         };
         self.refused += u64::from(understood.is_none());

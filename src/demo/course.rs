@@ -6,27 +6,26 @@ use std::sync::atomic::Ordering;
 use super::fleet::Shared;
 use super::pace;
 use crate::clock::{Monotonic, monotonic};
+use crate::notify;
 
-/// After the daemon's publishing connection says that it is online, its subscribing one gets this long, ms.
-const SUBSCRIBE_MS: u64 = 750;
 /// Between the last message at the broker and the daemon's having taken it, ms.
 const DRAIN_MS: u64 = 1_000;
-/// Simulated time from the end of a span to the last revision: grace, two intervals of revising, and some.
+/// Simulated time from the last message's being taken to the last revision: grace, two intervals of revising, and some.
 const REVISIONS_MS: i64 = 240_000;
 /// Real time that the last revisions get at least, ms: the daemon looks at the clock now and then only.
 const SETTLE_MS: u64 = 3_000;
 /// Real time after which the comparison goes without the last day's summary, ms.
-const SETTLE_MS_MAX: u64 = 20_000;
+const SETTLE_MS_MAX: u64 = 60_000;
 /// Simulated seconds per second after the span, at least.
 const SETTLE_SPEED_MIN: f64 = 60.0;
 
 #[derive(Debug, Clone, Copy)]
 enum Stage {
     Starting,
-    Subscribing(Monotonic),
     Running,
     Draining(Monotonic),
-    Settling(Monotonic),
+    /// Since when, and at which simulated time the daemon had taken everything that was sent.
+    Settling(Monotonic, Option<i64>),
     Settled,
     GivenUp,
 }
@@ -56,8 +55,8 @@ impl Course {
         let now = monotonic();
         let (start_ms, end_ms) = self.span_ms;
         self.stage = match self.stage {
-            Stage::Starting if shared.board().online => Stage::Subscribing(now),
-            Stage::Subscribing(since) if now.since_ms(since) >= SUBSCRIBE_MS => {
+            // The daemon is subscribed, and the view sees what it publishes.
+            Stage::Starting if notify::has_said_ready() && shared.board().online => {
                 // The last millisecond of the span: nothing of it may seem to arrive after it.
                 pace::start(start_ms, self.speed, end_ms.map_or(i64::MAX, |end_ms| end_ms - 1));
                 Stage::Running
@@ -65,10 +64,13 @@ impl Course {
             Stage::Running if shared.delivered.load(Ordering::Acquire) => Stage::Draining(now),
             Stage::Draining(since) if now.since_ms(since) >= DRAIN_MS => {
                 pace::release(self.speed.max(SETTLE_SPEED_MIN));
-                Stage::Settling(now)
+                Stage::Settling(now, None)
             }
-            Stage::Settling(since) => {
-                Self::settled(shared, (start_ms, end_ms), now.since_ms(since)).unwrap_or(Stage::Settling(since))
+            Stage::Settling(since, taken_ms) => {
+                let is_taken = shared.board().heard >= shared.sent.load(Ordering::Relaxed);
+                let taken_ms = taken_ms.or_else(|| is_taken.then(pace::now_ms));
+                Self::settled(shared, self.span_ms, now.since_ms(since), taken_ms)
+                    .unwrap_or(Stage::Settling(since, taken_ms))
             }
             stage => stage,
         };
@@ -76,9 +78,15 @@ impl Course {
     }
 
     /// The stage after the wait for the last revisions, where it is over.
-    fn settled(shared: &Shared, (start_ms, end_ms): (i64, Option<i64>), waited_ms: u64) -> Option<Stage> {
+    fn settled(
+        shared: &Shared,
+        (start_ms, end_ms): (i64, Option<i64>),
+        waited_ms: u64,
+        taken_ms: Option<i64>,
+    ) -> Option<Stage> {
         let Some(end_ms) = end_ms else { return Some(Stage::GivenUp) };
-        let enough = waited_ms >= SETTLE_MS && pace::now_ms() >= end_ms + REVISIONS_MS;
+        let is_revised = taken_ms.is_some_and(|taken_ms| pace::now_ms() >= taken_ms.max(end_ms) + REVISIONS_MS);
+        let enough = waited_ms >= SETTLE_MS && is_revised;
         if enough && shared.board().by_days(start_ms, end_ms).is_some() {
             return Some(Stage::Settled);
         }

@@ -152,16 +152,7 @@ pub fn run(
     spawn: impl FnOnce(Settings, Clock) -> io::Result<Daemon>,
     out: &mut dyn Write,
 ) -> Result<Outcome, DemoError> {
-    run_at(options, options.speed, spawn, out)
-}
-
-/// Runs the span that the options make at another speed than theirs.
-fn run_at(
-    options: &Options,
-    speed: f64,
-    spawn: impl FnOnce(Settings, Clock) -> io::Result<Daemon>,
-    out: &mut dyn Write,
-) -> Result<Outcome, DemoError> {
+    let speed = options.speed;
     let fleet = Fleet::new(plan(options)).map_err(DemoError::Plan)?;
     let (start_ms, end_ms) = (fleet.plan().start_ms, fleet.plan().duration_ms.map(|_| fleet.plan().end_ms()));
     let size = (fleet.built().stations.len(), fleet.plan().connectors);

@@ -1,8 +1,6 @@
-//! The demo's view and comparison on messages as the daemon publishes them, and a whole demo around a small stand-in
-//! for the daemon: the same engine, without its alarms.
+//! The demo's view and comparison on messages as the daemon publishes them.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chargetally_core::config::SourceIndex;
 use chargetally_core::region::ReferenceData;
@@ -19,10 +17,7 @@ use super::view::{self, LEFT, Page, RIGHT, Screen, worded};
 use super::*;
 use crate::batch::Message;
 use crate::engine::{Engine, Notice};
-use crate::mqtt::{Dialer, Endpoint, Event, Filter, Qos};
 use crate::publish::assemble::Assembler;
-use crate::publish::egress::{self, EgressSettings};
-use crate::publish::outbox::{Entry, Priority};
 use crate::publish::stamp::Stamp;
 use crate::setup;
 use crate::topic::{OutTopic, Root};
@@ -231,82 +226,4 @@ fn a_span_ends_at_midnight_and_an_endless_demo_begins_in_the_morning() {
     assert_eq!((endless.duration_ms, show::local(endless.start_ms)), (None, "2026-05-01 07:00:00".to_owned()));
     let stations = Fleet::new(endless).expect("a fleet").built().stations.len();
     assert!((9..=15).contains(&stations), "{stations} stations instead of about 12");
-}
-
-/// Takes messages in and gives summaries out until it is asked to stop.
-async fn stand_in(settings: &Settings, clock: Clock, stop: &AtomicBool) -> Result<(), String> {
-    let url = &settings.mqtt.url;
-    let endpoint = |name: &str| Endpoint::new(url.host.as_str(), url.port, name);
-    let mut link = Dialer::new(endpoint("stand-in"), None, clock).dial().map_err(|error| error.to_string())?;
-    let config = setup::engine(settings, false).map_err(|error| error.to_string())?;
-    let first = ArrivalTime::from_ms(clock());
-    let assembler = assembler(settings, &config, first);
-    let mut engine = Engine::start(config, first).map_err(|error| error.to_string())?;
-    let root = settings.publish.root.clone();
-    let egress = egress::spawn(EgressSettings::new(endpoint("out"), root.format_out(&OutTopic::Status)), clock);
-    let gone = |_| "a worker has gone".to_owned();
-    while !stop.load(Ordering::Relaxed) {
-        let event = tokio::time::timeout(Duration::from_millis(20), link.next()).await;
-        match event {
-            Ok(Event::Connected { .. }) => {
-                link.subscribe(&[Filter::new("ev/v1/#", Qos::AtLeastOnce)]).map_err(|error| error.to_string())?;
-            }
-            Ok(Event::Message(message)) => {
-                let (arrival, topic) = (ArrivalTime::from_ms(message.arrival_ms), message.topic().unwrap_or_default());
-                let (payload, retained) = (&*message.payload, message.retain);
-                engine.push(&Message { arrival, source: SourceIndex(0), topic, payload, retained }).map_err(gone)?;
-                let ack = message.ack.ok_or("telemetry came at QoS 0")?;
-                link.acknowledge(ack).map_err(|error| error.to_string())?;
-            }
-            Ok(Event::Disconnected(why)) => return Err(why.to_string()),
-            Ok(_) | Err(_) => {}
-        }
-        let now = ArrivalTime::from_ms(clock());
-        engine.advance(now).map_err(gone)?;
-        engine
-            .publish_due(now, false, |names, publication, census| {
-                let assembled = assembler.summary(names, publication, census);
-                let topic = OutTopic::Summary { window: publication.window.kind, scope: assembled.scope };
-                egress.publisher.publish(Entry {
-                    topic: root.format_out(&topic),
-                    payload: assembled.payload.into(),
-                    retain: true,
-                    priority: Priority::Routine,
-                    expiry_s: None,
-                    schema: String::new(),
-                });
-            })
-            .map_err(gone)?;
-    }
-    Ok(())
-}
-
-fn spawn_stand_in(settings: Settings, clock: Clock) -> io::Result<Daemon> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    Daemon::spawn(
-        move || asked.store(true, Ordering::Relaxed),
-        move || runtime.block_on(stand_in(&settings, clock, &stop)),
-    )
-}
-
-#[test]
-fn a_whole_demo_ends_by_itself_with_figures_equal_to_the_truth() {
-    // A minute of real time at speed 1 is the least that can be asked for; 90 is one and a half hours of it.
-    let mut options = options(Some(1), 90.0);
-    options.stations = 6;
-    let mut out = Vec::new();
-    let outcome = run_hurried(&options, &mut out);
-    let lines = String::from_utf8(out).expect("text");
-    assert!(lines.contains("mosquitto_sub -h 127.0.0.1 -p "), "{lines}");
-    assert!(lines.contains("\n2026-05-01 22:30"), "{lines}");
-    assert!(outcome.holds, "{}", outcome.report);
-    assert!(outcome.report.contains("Must be equal"), "{}", outcome.report);
-    assert_eq!(outcome.report.matches("  equal\n").count(), 5, "{}", outcome.report);
-}
-
-/// The same span of simulated time ten times as fast.
-fn run_hurried(options: &Options, out: &mut Vec<u8>) -> Outcome {
-    run_at(options, options.speed * 10.0, spawn_stand_in, out).expect("a demo")
 }
