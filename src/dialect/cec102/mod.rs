@@ -313,13 +313,21 @@ impl Cec102 {
             return Err(Reject::field(Reason::MissingField, "ConnectorStatusInfo"));
         }
         let mut read = Vec::with_capacity(items.len());
+        // Of several, there has to be room for all before the first is told.
+        let is_alone = items.len() == 1;
         for item in &items {
             let connector = item.connector.as_deref().ok_or(Reject::field(Reason::MissingField, "ConnectorID"))?;
             let code = item.status.ok_or(Reject::field(Reason::MissingField, "Status"))?;
             let status = status(code).ok_or(Reject::field(Reason::UnknownValue, "Status"))?;
             let named = item.station.as_deref().or(station.as_deref());
             let station = self.station_for(topic, named, Some(connector))?;
-            self.stations.connector(StationKey { operator: topic.operator, station: &station }, connector, limits)?;
+            if !is_alone {
+                self.stations.connector(
+                    StationKey { operator: topic.operator, station: &station },
+                    connector,
+                    limits,
+                )?;
+            }
             read.push((station, connector, status, item));
         }
         for (station, connector, status, item) in read {
