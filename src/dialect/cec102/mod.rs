@@ -151,7 +151,8 @@ impl Kind {
 
 impl Spec {
     fn parse<'a>(&'a self, topic: &'a str) -> Option<Topic<'a>> {
-        let (head, last) = topic.rsplit_once('/')?;
+        let slash = topic.bytes().rposition(|byte| byte == b'/')?;
+        let (head, last) = (&topic[..slash], &topic[slash + 1..]);
         let kind = Kind::of(last)?;
         let parts = self.prefixes.iter().find_map(|prefix| prefix.matches(head))?;
         let operator = parts.operator.or(self.operator.as_deref())?;

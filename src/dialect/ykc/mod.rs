@@ -116,7 +116,8 @@ impl Frame {
 
 impl Spec {
     fn parse<'a>(&'a self, topic: &'a str) -> Option<Topic<'a>> {
-        let (head, last) = topic.rsplit_once('/')?;
+        let slash = topic.bytes().rposition(|byte| byte == b'/')?;
+        let (head, last) = (&topic[..slash], &topic[slash + 1..]);
         let frame = Frame::of(last)?;
         let parts = self.prefixes.iter().find_map(|prefix| prefix.matches(head))?;
         let operator = parts.operator.unwrap_or(&self.operator);
