@@ -15,7 +15,7 @@ fn time(at_s: i64) -> String {
     jiff::Timestamp::from_millisecond(epoch_ms(at_s)).expect("a time of this age").to_string()
 }
 
-fn call(log: &mut Log, at_s: i64, topic: &str, action: &str, payload: Value) -> String {
+fn call(log: &mut Log, at_s: i64, topic: &str, action: &str, payload: &Value) -> String {
     let id = format!("{action}-{at_s}-{}", payload["connectorId"].as_u64().unwrap_or_default());
     log.say(at_s, topic, json!([2, id, action, payload]));
     id
@@ -50,13 +50,13 @@ impl Ocpp16 {
         let error = if it.state == State::Faulted { "InternalError" } else { "NoError" };
         let payload = json!({"connectorId": it.connector.number, "status": status, "errorCode": error,
             "timestamp": time(it.at_s)});
-        call(log, it.at_s, Self::TOPIC, "StatusNotification", payload);
+        call(log, it.at_s, Self::TOPIC, "StatusNotification", &payload);
     }
 
     fn start(it: &Moment<'_>, at_s: i64, session: &Session, log: &mut Log) {
         let payload = json!({"connectorId": it.connector.number, "idTag": "04E1A2",
             "meterStart": Self::register_wh(it.register_j), "timestamp": time(at_s)});
-        let id = call(log, it.at_s, Self::TOPIC, "StartTransaction", payload);
+        let id = call(log, it.at_s, Self::TOPIC, "StartTransaction", &payload);
         let answer = json!({"transactionId": session.number, "idTagInfo": {"status": "Accepted"}});
         log.say(it.at_s, "cs/out/ocpp1.6/st", json!([3, id, answer]));
     }
@@ -68,7 +68,7 @@ impl Ocpp16 {
             // What is usual is left out.
             payload["reason"] = json!("Local");
         }
-        call(log, it.at_s, Self::TOPIC, "StopTransaction", payload);
+        call(log, it.at_s, Self::TOPIC, "StopTransaction", &payload);
     }
 
     fn readings(it: &Moment<'_>, session: &Session, log: &mut Log) {
@@ -78,7 +78,7 @@ impl Ocpp16 {
             {"value": it.power_w.to_string(), "measurand": "Power.Active.Import", "unit": "W"}]);
         let payload = json!({"connectorId": it.connector.number, "transactionId": session.number,
             "meterValue": [{"timestamp": time(it.at_s), "sampledValue": sampled}]});
-        call(log, it.at_s, Self::TOPIC, "MeterValues", payload);
+        call(log, it.at_s, Self::TOPIC, "MeterValues", &payload);
     }
 }
 
@@ -91,7 +91,7 @@ impl Teller for Ocpp16 {
     }
 
     fn begin(&mut self, _day: &Day, log: &mut Log) {
-        call(log, 0, Self::TOPIC, "BootNotification", json!({"chargePointVendor": "v", "chargePointModel": "m"}));
+        call(log, 0, Self::TOPIC, "BootNotification", &json!({"chargePointVendor": "v", "chargePointModel": "m"}));
     }
 
     fn moment(&mut self, it: &Moment<'_>, log: &mut Log) {
@@ -101,7 +101,7 @@ impl Teller for Ocpp16 {
         match (it.happens, it.session) {
             (Happens::Nothing, Some(session)) if it.state == State::Charging => Self::readings(it, session, log),
             (Happens::Nothing, _) if it.at_s > 0 => {
-                call(log, it.at_s, Self::TOPIC, "Heartbeat", json!({}));
+                call(log, it.at_s, Self::TOPIC, "Heartbeat", &json!({}));
             }
             (Happens::Began, Some(session)) => {
                 Self::start(it, it.at_s, session, log);
@@ -146,7 +146,7 @@ impl Ocpp21 {
         };
         let payload = json!({"evseId": it.connector.number, "connectorId": 1, "connectorStatus": status,
             "timestamp": time(it.at_s)});
-        call(log, it.at_s, Self::TOPIC, "StatusNotification", payload);
+        call(log, it.at_s, Self::TOPIC, "StatusNotification", &payload);
     }
 
     fn event(&mut self, it: &Moment<'_>, session: &Session, kind: &str, trigger: &str, log: &mut Log) {
@@ -164,7 +164,7 @@ impl Ocpp21 {
         let payload = json!({"eventType": kind, "timestamp": time(it.at_s), "triggerReason": trigger, "seqNo": self.seq,
             "transactionInfo": info, "evse": {"id": it.connector.number, "connectorId": 1},
             "meterValue": [{"timestamp": time(it.at_s), "sampledValue": sampled}]});
-        call(log, it.at_s, Self::TOPIC, "TransactionEvent", payload);
+        call(log, it.at_s, Self::TOPIC, "TransactionEvent", &payload);
     }
 
     fn fault(it: &Moment<'_>, stands: bool, log: &mut Log) {
@@ -173,7 +173,7 @@ impl Ocpp21 {
             "component": {"name": "AcDcConverter", "evse": {"id": it.connector.number, "connectorId": 1}},
             "variable": {"name": "Problem"}});
         let payload = json!({"generatedAt": time(it.at_s), "seqNo": 0, "eventData": [event]});
-        call(log, it.at_s, Self::TOPIC, "NotifyEvent", payload);
+        call(log, it.at_s, Self::TOPIC, "NotifyEvent", &payload);
     }
 }
 
@@ -187,7 +187,7 @@ impl Teller for Ocpp21 {
 
     fn begin(&mut self, _day: &Day, log: &mut Log) {
         let payload = json!({"reason": "PowerUp", "chargingStation": {"model": "m", "vendorName": "v"}});
-        call(log, 0, Self::TOPIC, "BootNotification", payload);
+        call(log, 0, Self::TOPIC, "BootNotification", &payload);
     }
 
     fn moment(&mut self, it: &Moment<'_>, log: &mut Log) {
@@ -197,7 +197,7 @@ impl Teller for Ocpp21 {
         let Some(session) = it.session else {
             match it.at_s {
                 0 => Self::status(it, log),
-                at_s => drop(call(log, at_s, Self::TOPIC, "Heartbeat", json!({}))),
+                at_s => drop(call(log, at_s, Self::TOPIC, "Heartbeat", &json!({}))),
             }
             return;
         };
@@ -207,7 +207,7 @@ impl Teller for Ocpp21 {
                 self.event(it, session, "Updated", "MeterValuePeriodic", log);
             }
             Happens::Nothing => {
-                call(log, it.at_s, Self::TOPIC, "Heartbeat", json!({}));
+                call(log, it.at_s, Self::TOPIC, "Heartbeat", &json!({}));
             }
             Happens::Plugged => {
                 Self::status(it, log);

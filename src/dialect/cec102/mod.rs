@@ -313,22 +313,16 @@ impl Cec102 {
         if items.is_empty() {
             return Err(Reject::field(Reason::MissingField, "ConnectorStatusInfo"));
         }
+        if let [item] = &*items {
+            let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
+            let key = StationKey { operator: topic.operator, station: &station };
+            return self.status(key, connector, status, item, stated, came, limits, sink);
+        }
+        // There has to be room for all of them before the first is told.
         let mut read = Vec::with_capacity(items.len());
-        // Of several, there has to be room for all before the first is told.
-        let is_alone = items.len() == 1;
         for item in &items {
-            let connector = item.connector.as_deref().ok_or(Reject::field(Reason::MissingField, "ConnectorID"))?;
-            let code = item.status.ok_or(Reject::field(Reason::MissingField, "Status"))?;
-            let status = status(code).ok_or(Reject::field(Reason::UnknownValue, "Status"))?;
-            let named = item.station.as_deref().or(station.as_deref());
-            let station = self.station_for(topic, named, Some(connector))?;
-            if !is_alone {
-                self.stations.connector(
-                    StationKey { operator: topic.operator, station: &station },
-                    connector,
-                    limits,
-                )?;
-            }
+            let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
+            self.stations.connector(StationKey { operator: topic.operator, station: &station }, connector, limits)?;
             read.push((station, connector, status, item));
         }
         for (station, connector, status, item) in read {
@@ -336,6 +330,20 @@ impl Cec102 {
             self.status(key, connector, status, item, stated, came, limits, sink)?;
         }
         Ok(())
+    }
+
+    /// The station and the connector that a status is about, and what it is.
+    fn told_of<'t, 'i>(
+        &self,
+        topic: Topic<'t>,
+        station: Option<&str>,
+        item: &'i StatusRecord<'_>,
+    ) -> Result<(Cow<'t, str>, &'i str, Status), Reject> {
+        let connector = item.connector.as_deref().ok_or(Reject::field(Reason::MissingField, "ConnectorID"))?;
+        let code = item.status.ok_or(Reject::field(Reason::MissingField, "Status"))?;
+        let status = status(code).ok_or(Reject::field(Reason::UnknownValue, "Status"))?;
+        let named = item.station.as_deref().or(station);
+        Ok((self.station_for(topic, named, Some(connector))?, connector, status))
     }
 
     #[expect(clippy::too_many_arguments, reason = "a status is told with everything that is known about it")]

@@ -171,7 +171,12 @@ impl<'a> Record<'a> for StatusesRecord<'a> {
         match key {
             "StationID" => self.station = lenient::id(value, "StationID", limits)?,
             "ConnectorStatusInfo" | "ConnectorStatusInfos" => {
-                self.items.extend(list(value, "ConnectorStatusInfos", limits, len_max)?);
+                let items = list(value, "ConnectorStatusInfos", limits, len_max)?;
+                if self.items.is_empty() {
+                    self.items = items;
+                } else {
+                    self.items.extend(items);
+                }
             }
             "StationStatusInfo" | "StationStatusInfos" => {
                 let stations: Vec<StationStatusRecord<'a>> = list(value, "StationStatusInfos", limits, len_max)?;
