@@ -15,7 +15,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use super::{Limits, Reason, Reject};
+use super::{Limits, Reason, Reject, quick};
 use crate::rfc3339;
 
 /// Times that can be meant: the years 2000 to 2100, ms since the Unix epoch. Seconds taken for ms fall outside.
@@ -45,8 +45,51 @@ pub(crate) struct Quantity {
 
 /// The object that is all of `text`.
 pub(crate) fn object<'a, R: Record<'a>>(text: &'a str, limits: &Limits) -> Result<R, Reject> {
+    if let Some(read) = plain_object(text, limits) {
+        return read;
+    }
     let failure = Cell::new(None);
     whole(text, Object { limits, failure: &failure, record: PhantomData }, &failure)
+}
+
+/// The same, for text without escapes that is an object beyond doubt, as nearly all messages are; `None` where it is left
+/// to the full reader.
+fn plain_object<'a, R: Record<'a>>(text: &'a str, limits: &Limits) -> Option<Result<R, Reject>> {
+    let bytes = text.as_bytes();
+    let mut at = quick::space_end(bytes, 0);
+    if *bytes.get(at)? != b'{' {
+        return None;
+    }
+    let mut record = R::default();
+    at = quick::space_end(bytes, at + 1);
+    while *bytes.get(at)? != b'}' {
+        let key_end = quick::text_end(bytes, at)?;
+        let key = text.get(at + 1..key_end - 1)?;
+        let begin = quick::value_begin(bytes, key_end)?;
+        let end = quick::value_end(bytes, begin)?;
+        if let Err(reject) = take(&mut record, key, Value(text.get(begin..end)?), limits) {
+            return Some(Err(reject));
+        }
+        at = quick::space_end(bytes, end);
+        if *bytes.get(at)? == b',' {
+            at = quick::space_end(bytes, at + 1);
+            if bytes.get(at) != Some(&b'"') {
+                return None;
+            }
+        } else if bytes[at] != b'}' {
+            return None;
+        }
+    }
+    (quick::space_end(bytes, at + 1) == bytes.len()).then_some(Ok(record))
+}
+
+/// Gives a member to a record; what that does not know may be nested only so deep.
+fn take<'a, R: Record<'a>>(record: &mut R, key: &str, value: Value<'a>, limits: &Limits) -> Result<(), Reject> {
+    if record.member(key, value, limits)? || value.depth() + R::DEPTH <= limits.depth_max {
+        Ok(())
+    } else {
+        Err(Reject::whole(Reason::TooDeep))
+    }
 }
 
 /// Every object of the array that is all of `text`, which has at most `len_max` elements.
@@ -106,14 +149,7 @@ impl<'a, R: Record<'a>> Visitor<'a> for Object<'_, R> {
         let mut record = R::default();
         while let Some(key) = members.next_key_seed(Key)? {
             let value = Value(members.next_value::<&'a RawValue>()?.get());
-            let taken = record.member(&key, value, self.limits).and_then(|known| {
-                if known || value.depth() + R::DEPTH <= self.limits.depth_max {
-                    Ok(())
-                } else {
-                    Err(Reject::whole(Reason::TooDeep))
-                }
-            });
-            if let Err(reject) = taken {
+            if let Err(reject) = take(&mut record, &key, value, self.limits) {
                 self.failure.set(Some(reject));
                 return Err(A::Error::custom("refused"));
             }
@@ -202,7 +238,7 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn is_number(self) -> bool {
-        self.0.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+        matches!(self.0.as_bytes().first(), Some(b'-' | b'0'..=b'9'))
     }
 
     /// A number within its range, in our unit.
@@ -293,9 +329,10 @@ impl<'a> Value<'a> {
         if self.is_null() {
             return Ok(None);
         }
-        let Some(inner) = self.0.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        let [b'"', .., b'"'] = self.0.as_bytes() else {
             return Err(Reject::field(Reason::WrongType, name));
         };
+        let inner = &self.0[1..self.0.len() - 1];
         if !inner.as_bytes().contains(&b'\\') {
             return Ok(Some(Cow::Borrowed(inner)));
         }
@@ -343,7 +380,7 @@ impl<'a> Value<'a> {
 
     /// How deep objects and arrays are nested in it; 0 for anything else.
     pub(crate) fn depth(self) -> usize {
-        if !self.0.starts_with(['{', '[']) {
+        if !matches!(self.0.as_bytes().first(), Some(b'{' | b'[')) {
             return 0;
         }
         let (mut depth, mut depth_max, mut in_text, mut escaped) = (0_usize, 0, false, false);

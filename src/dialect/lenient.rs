@@ -59,6 +59,9 @@ pub(crate) fn id<'a>(value: Value<'a>, name: &'static str, limits: &Limits) -> R
 
 /// A number within a range.
 pub(crate) fn number(value: Value<'_>, name: &'static str, min: f64, max: f64) -> Result<Option<f64>, Reject> {
+    if value.is_number() {
+        return value.number(name, min, max);
+    }
     let Some(digits) = text(value, name)? else { return Ok(None) };
     // Rust's own reader knows words for numbers that JSON does not.
     if !digits.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '+' | '.'))

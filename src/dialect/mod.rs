@@ -10,6 +10,7 @@ pub mod meter;
 pub mod native;
 pub mod ocpp;
 pub mod privacy;
+mod quick;
 pub mod sparkplug;
 pub mod stations;
 pub mod ykc;

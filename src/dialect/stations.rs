@@ -74,7 +74,7 @@ pub struct Fold {
 }
 
 impl Alarms {
-    /// Whether none is known to stand.
+    /// Whether none stands.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.codes.is_empty()
@@ -146,23 +146,25 @@ impl Stations {
         connector: &str,
         limits: &Limits,
     ) -> Result<&mut Connector, Reject> {
-        let is_known = |station: &&mut Station| station.is_dirty && station.connectors.contains_key(connector);
-        if station_mut(&mut self.operators, key).as_ref().is_some_and(is_known) {
-            // Almost always: nothing is to be made, and nothing to be marked.
-            let full = Reject::whole(Reason::TooManyStations);
-            let station = station_mut(&mut self.operators, key).ok_or(full)?;
-            return station.connectors.get_mut(connector).ok_or(full);
+        if !self.is_dirty_with(key, connector) {
+            let station = self.station(key)?;
+            if !station.connectors.contains_key(connector) {
+                if station.connectors.len() >= limits.connectors_max {
+                    return Err(Reject::field(Reason::TooManyParts, "connector"));
+                }
+                station.connectors.insert(connector.into(), Connector::default());
+                self.place(key, connector);
+            }
         }
-        let station = self.station(key)?;
-        let is_new = !station.connectors.contains_key(connector);
-        if is_new && station.connectors.len() >= limits.connectors_max {
-            return Err(Reject::field(Reason::TooManyParts, "connector"));
-        }
-        if is_new {
-            self.place(key, connector);
-        }
-        let station = self.station(key)?;
-        Ok(station.connectors.entry(connector.into()).or_default())
+        let station = station_mut(&mut self.operators, key).ok_or(Reject::whole(Reason::TooManyStations))?;
+        station.connectors.get_mut(connector).ok_or(Reject::field(Reason::TooManyParts, "connector"))
+    }
+
+    /// Whether a connector is known and its station is taken to have changed: then there is nothing to prepare, as with
+    /// nearly every message.
+    fn is_dirty_with(&self, key: StationKey<'_>, connector: &str) -> bool {
+        let station = self.operators.get(key.operator).and_then(|operator| operator.stations.get(key.station));
+        station.is_some_and(|station| station.is_dirty && station.connectors.contains_key(connector))
     }
 
     /// The alarms of a station as a whole.

@@ -151,7 +151,8 @@ impl Kind {
 
 impl Spec {
     fn parse<'a>(&'a self, topic: &'a str) -> Option<Topic<'a>> {
-        let (head, last) = topic.rsplit_once('/')?;
+        let slash = topic.bytes().rposition(|byte| byte == b'/')?;
+        let (head, last) = (&topic[..slash], &topic[slash + 1..]);
         let kind = Kind::of(last)?;
         let parts = self.prefixes.iter().find_map(|prefix| prefix.matches(head))?;
         let operator = parts.operator.or(self.operator.as_deref())?;
@@ -312,13 +313,15 @@ impl Cec102 {
         if items.is_empty() {
             return Err(Reject::field(Reason::MissingField, "ConnectorStatusInfo"));
         }
+        if let [item] = &*items {
+            let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
+            let key = StationKey { operator: topic.operator, station: &station };
+            return self.status(key, connector, status, item, stated, came, limits, sink);
+        }
+        // There has to be room for all of them before the first is told.
         let mut read = Vec::with_capacity(items.len());
         for item in &items {
-            let connector = item.connector.as_deref().ok_or(Reject::field(Reason::MissingField, "ConnectorID"))?;
-            let code = item.status.ok_or(Reject::field(Reason::MissingField, "Status"))?;
-            let status = status(code).ok_or(Reject::field(Reason::UnknownValue, "Status"))?;
-            let named = item.station.as_deref().or(station.as_deref());
-            let station = self.station_for(topic, named, Some(connector))?;
+            let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
             self.stations.connector(StationKey { operator: topic.operator, station: &station }, connector, limits)?;
             read.push((station, connector, status, item));
         }
@@ -327,6 +330,20 @@ impl Cec102 {
             self.status(key, connector, status, item, stated, came, limits, sink)?;
         }
         Ok(())
+    }
+
+    /// The station and the connector that a status is about, and what it is.
+    fn told_of<'t, 'i>(
+        &self,
+        topic: Topic<'t>,
+        station: Option<&str>,
+        item: &'i StatusRecord<'_>,
+    ) -> Result<(Cow<'t, str>, &'i str, Status), Reject> {
+        let connector = item.connector.as_deref().ok_or(Reject::field(Reason::MissingField, "ConnectorID"))?;
+        let code = item.status.ok_or(Reject::field(Reason::MissingField, "Status"))?;
+        let status = status(code).ok_or(Reject::field(Reason::UnknownValue, "Status"))?;
+        let named = item.station.as_deref().or(station);
+        Ok((self.station_for(topic, named, Some(connector))?, connector, status))
     }
 
     #[expect(clippy::too_many_arguments, reason = "a status is told with everything that is known about it")]

@@ -82,12 +82,19 @@ struct Phases {
 
 impl Phases {
     fn member(&mut self, key: &str, value: Value<'_>) -> Result<bool, Reject> {
-        if let Some(place) = CURRENTS.iter().position(|name| *name == key) {
+        let (place, is_current) = match key {
+            "CurrentA" => (0, true),
+            "CurrentB" => (1, true),
+            "CurrentC" => (2, true),
+            "VoltageA" => (0, false),
+            "VoltageB" => (1, false),
+            "VoltageC" => (2, false),
+            _ => return Ok(false),
+        };
+        if is_current {
             self.amperes[place] = lenient::number(value, CURRENTS[place], -AMPERES_MAX, AMPERES_MAX)?;
-        } else if let Some(place) = VOLTAGES.iter().position(|name| *name == key) {
-            self.volts[place] = lenient::number(value, VOLTAGES[place], 0.0, VOLTS_MAX)?;
         } else {
-            return Ok(false);
+            self.volts[place] = lenient::number(value, VOLTAGES[place], 0.0, VOLTS_MAX)?;
         }
         Ok(true)
     }
@@ -164,7 +171,12 @@ impl<'a> Record<'a> for StatusesRecord<'a> {
         match key {
             "StationID" => self.station = lenient::id(value, "StationID", limits)?,
             "ConnectorStatusInfo" | "ConnectorStatusInfos" => {
-                self.items.extend(list(value, "ConnectorStatusInfos", limits, len_max)?);
+                let items = list(value, "ConnectorStatusInfos", limits, len_max)?;
+                if self.items.is_empty() {
+                    self.items = items;
+                } else {
+                    self.items.extend(items);
+                }
             }
             "StationStatusInfo" | "StationStatusInfos" => {
                 let stations: Vec<StationStatusRecord<'a>> = list(value, "StationStatusInfos", limits, len_max)?;

@@ -78,14 +78,24 @@ impl Template {
     #[must_use]
     pub fn matches<'t>(&self, topic: &'t str) -> Option<Parts<'t>> {
         let mut parts = Parts::default();
-        let mut found = topic.split('/');
+        let mut rest = Some(topic);
         for level in &self.levels {
-            let text = found.next()?;
+            let all = rest?;
+            let text = match all.bytes().position(|byte| byte == b'/') {
+                Some(slash) => {
+                    rest = Some(&all[slash + 1..]);
+                    &all[..slash]
+                }
+                None => {
+                    rest = None;
+                    all
+                }
+            };
             match level {
                 Level::Literal(literal) if **literal == *text => {}
                 Level::Literal(_) => return None,
                 Level::Named { before, part, after } => {
-                    let name = text.strip_prefix(&**before)?.strip_suffix(&**after)?;
+                    let name = between(text, before, after)?;
                     if name.is_empty() {
                         return None;
                     }
@@ -98,7 +108,7 @@ impl Template {
                 }
             }
         }
-        found.next().is_none().then_some(parts)
+        rest.is_none().then_some(parts)
     }
 
     /// The filter that matches all its topics, and others where a name is only a part of a level.
@@ -125,6 +135,12 @@ impl Template {
         root.split('/').all(|text| levels.next().is_some_and(|level| level.overlaps(&Level::Literal(text.into()))))
             && levels.next().is_some()
     }
+}
+
+/// What stands between two texts, most of which are empty.
+fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
+    let text = if before.is_empty() { text } else { text.strip_prefix(before)? };
+    if after.is_empty() { Some(text) } else { text.strip_suffix(after) }
 }
 
 impl Level {

@@ -4,7 +4,7 @@
 use chargetally_core::observation::{Observation, StationKey, StopReason};
 use chargetally_core::state::Status;
 
-use super::memory::{Connector, Transaction};
+use super::memory::{Connector, MOVED_MS_MAX, Transaction};
 use super::message::Told;
 use super::meter::Reading;
 use super::teller::Teller;
@@ -30,7 +30,18 @@ impl Connector {
             self.tell_attempt(at_ms, &session, teller);
             self.attempt = Some(session.into());
         }
-        self.tell(at_ms, &Reading::default(), teller);
+        let reading = self.reading_of_begin(told.status, at_ms);
+        self.tell(at_ms, &reading, teller);
+    }
+
+    /// The register with which the transaction began, where it begins to charge at that very moment: told with the status
+    /// once more, so that what flows up to the first reading flowed while charging.
+    fn reading_of_begin(&self, status: Status, at_ms: i64) -> Reading {
+        let begun = self.transaction.as_ref().filter(|running| {
+            let is_same_moment = at_ms.abs_diff(running.start_ms) <= MOVED_MS_MAX.unsigned_abs();
+            status == Status::Charging && is_same_moment && !running.is_started && self.import_j == running.meter_j
+        });
+        begun.map_or_else(Reading::default, |running| Reading::of_register(None, running.meter_j))
     }
 
     /// A transaction begins.

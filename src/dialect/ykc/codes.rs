@@ -3,8 +3,9 @@
 use chargetally_core::alarm::AlarmClass;
 use chargetally_core::observation::StopReason;
 
-/// Bits of the hardware fault that have a code; the lowest is 1.
-pub const FAULT_BITS: u32 = 16;
+/// The codes of the bits of the hardware fault, from the lowest, which is 1.
+pub const FAULT_CODES: [&str; 16] =
+    ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
 
 /// What a bit of the hardware fault is about.
 #[must_use]

@@ -17,7 +17,7 @@ use chargetally_core::pack::Damaged;
 use chargetally_core::state::Status;
 use chargetally_core::time::{ArrivalTime, EventTime};
 
-use self::codes::{FAULT_BITS, fault, is_failed_start, stop_reason};
+use self::codes::{FAULT_CODES, fault, is_failed_start, stop_reason};
 use self::record::FrameRecord;
 use super::json::object;
 use super::lenient::Zone;
@@ -116,7 +116,8 @@ impl Frame {
 
 impl Spec {
     fn parse<'a>(&'a self, topic: &'a str) -> Option<Topic<'a>> {
-        let (head, last) = topic.rsplit_once('/')?;
+        let slash = topic.bytes().rposition(|byte| byte == b'/')?;
+        let (head, last) = (&topic[..slash], &topic[slash + 1..]);
         let frame = Frame::of(last)?;
         let parts = self.prefixes.iter().find_map(|prefix| prefix.matches(head))?;
         let operator = parts.operator.unwrap_or(&self.operator);
@@ -424,10 +425,13 @@ fn tell_faults(
     connector: &str,
     sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
 ) {
-    for bit in 1..=FAULT_BITS {
-        let (raised, code, class) = (faults >> (bit - 1) & 1 == 1, bit.to_string(), fault(bit));
-        if raised != alarms.stands(&code) && alarms.take(&code, class, raised) {
-            let alarm = AlarmReport { at, class, level: None, raised, code: Some(&code), value: None, note: None };
+    if faults == 0 && alarms.is_empty() {
+        return;
+    }
+    for (bit, code) in (1..).zip(FAULT_CODES) {
+        let (raised, class) = (faults >> (bit - 1) & 1 == 1, fault(bit));
+        if raised != alarms.stands(code) && alarms.take(code, class, raised) {
+            let alarm = AlarmReport { at, class, level: None, raised, code: Some(code), value: None, note: None };
             sink(key, Observation::Alarm { connector: Some(connector), alarm });
         }
     }
