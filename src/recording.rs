@@ -2,9 +2,12 @@
 //! from one line at a time and holds no more than that; a line that cannot be read is an error of its own, after which
 //! the next one can be read. Says what stands in the file and must not mend it.
 
+mod lines;
+mod plain;
+
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +17,7 @@ use serde::de::IgnoredAny;
 use crate::dialect::json::{Record, Value, object};
 use crate::dialect::{Limits, Reason, Reject};
 use crate::rfc3339;
+use lines::{Lines, Next};
 
 /// Longest line, bytes, unless the settings say otherwise: the largest payload, escaped byte by byte, and its topic.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -74,21 +78,15 @@ impl std::error::Error for RecordingError {
 /// Reads a recording line by line.
 #[derive(Debug)]
 pub struct RecordingReader<R> {
-    input: R,
-    line_bytes_max: usize,
+    lines: Lines<R>,
     limits: Limits,
-    line: Vec<u8>,
-    lines: u64,
-    blank_lines: u64,
-    bytes: u64,
 }
 
-impl<R: BufRead> RecordingReader<R> {
-    /// A reader whose lines have at most `line_bytes_max` bytes.
+impl<R: Read> RecordingReader<R> {
+    /// A reader whose lines have at most `line_bytes_max` bytes. It asks the input for large pieces.
     #[must_use]
     pub fn new(input: R, line_bytes_max: usize) -> Self {
-        let limits = Limits::default();
-        Self { input, line_bytes_max, limits, line: Vec::new(), lines: 0, blank_lines: 0, bytes: 0 }
+        Self { lines: Lines::new(input, line_bytes_max), limits: Limits::default() }
     }
 
     /// The next message; `None` at the end.
@@ -96,58 +94,32 @@ impl<R: BufRead> RecordingReader<R> {
     /// # Errors
     /// [`RecordingError`], which names the line. All but `Io` are over with that line.
     pub fn read_message(&mut self) -> Result<Option<RecordedMessage<'_>>, RecordingError> {
-        loop {
-            if !self.read_line().map_err(RecordingError::Io)? {
-                return Ok(None);
-            }
-            if self.line.len() > self.line_bytes_max {
-                return Err(RecordingError::LineTooLong { line: self.lines });
-            }
-            if !self.line.trim_ascii().is_empty() {
-                break;
-            }
-            self.blank_lines += 1;
-        }
-        match message(&self.line, &self.limits) {
-            Ok(message) => Ok(Some(message)),
-            Err(reject) => Err(RecordingError::Malformed { line: self.lines, reject }),
+        match self.lines.next().map_err(RecordingError::Io)? {
+            Next::End => Ok(None),
+            Next::TooLong(line) => Err(RecordingError::LineTooLong { line }),
+            Next::Line(line, bytes) => match plain::message(bytes).map_or_else(|| message(bytes, &self.limits), Ok) {
+                Ok(message) => Ok(Some(message)),
+                Err(reject) => Err(RecordingError::Malformed { line, reject }),
+            },
         }
     }
 
     /// Lines read so far, with those that were refused or blank.
     #[must_use]
     pub const fn lines(&self) -> u64 {
-        self.lines
+        self.lines.lines()
     }
 
     /// Blank lines so far. `mosquitto_sub -F '%J'` leaves one for each message whose payload is not JSON.
     #[must_use]
     pub const fn blank_lines(&self) -> u64 {
-        self.blank_lines
+        self.lines.blank()
     }
 
     /// Bytes read so far.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Whether there was another line. One that is too long is passed over, and one byte more than the limit kept.
-    fn read_line(&mut self) -> io::Result<bool> {
-        self.line.clear();
-        let enough = self.line_bytes_max as u64 + 1;
-        let mut read = self.input.by_ref().take(enough).read_until(b'\n', &mut self.line)? as u64;
-        if read == 0 {
-            return Ok(false);
-        }
-        self.lines += 1;
-        if self.line.last() == Some(&b'\n') {
-            self.line.pop();
-        } else if read == enough {
-            read += self.input.skip_until(b'\n')? as u64;
-        }
-        self.bytes += read;
-        Ok(true)
+        self.lines.bytes()
     }
 }
 

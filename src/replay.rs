@@ -3,7 +3,7 @@
 //! what it is told to; it knows of no file, terminal or clock.
 
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -141,7 +141,7 @@ impl Replay {
     ///
     /// # Errors
     /// Where it cannot be read. Lines that hold no message are counted and passed over.
-    pub fn read(&mut self, input: impl BufRead, mut progress: impl FnMut(u64)) -> Result<(), ReplayError> {
+    pub fn read(&mut self, input: impl Read, mut progress: impl FnMut(u64)) -> Result<(), ReplayError> {
         /// How often progress is told, lines.
         const PROGRESS_LINES: u64 = 8192;
         let mut reader = RecordingReader::new(input, LINE_BYTES_MAX);

@@ -5,7 +5,7 @@ mod truth;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -100,11 +100,10 @@ fn read_all(replay: &mut Replay, args: &args::Replay, input_bytes: Option<u64>) 
     let bar = bar(input_bytes);
     let mut before = 0;
     for path in &args.files {
-        let input: Box<dyn BufRead> = if is_stdin(path) {
-            Box::new(BufReader::with_capacity(READ_BYTES, io::stdin()))
+        let input: Box<dyn Read> = if is_stdin(path) {
+            Box::new(io::stdin())
         } else {
-            let file = File::open(path).map_err(|error| cannot_open(path, error))?;
-            Box::new(BufReader::with_capacity(READ_BYTES, file))
+            Box::new(File::open(path).map_err(|error| cannot_open(path, error))?)
         };
         let mut read = 0;
         let done = replay.read(input, |bytes| {

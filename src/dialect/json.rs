@@ -19,7 +19,7 @@ use super::{Limits, Reason, Reject, quick};
 use crate::rfc3339;
 
 /// Times that can be meant: the years 2000 to 2100, ms since the Unix epoch. Seconds taken for ms fall outside.
-const TIME_MS: RangeInclusive<i64> = 946_684_800_000..=4_133_980_799_999;
+pub(crate) const TIME_MS: RangeInclusive<i64> = 946_684_800_000..=4_133_980_799_999;
 
 /// What the members of an object are gathered in. Of a member that comes twice the last one counts, as with most
 /// readers of JSON.

@@ -8,13 +8,10 @@ use chargetally_core::unit::rounded;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::json::{Quantity, Value};
+use super::json::{Quantity, TIME_MS, Value};
 use super::{Limits, Reason, Reject};
 use crate::rfc3339;
 use crate::topic::{TopicError, check_id};
-
-/// Times that can be meant: the years 2000 to 2100, ms since the Unix epoch.
-pub(crate) const TIME_MS: std::ops::RangeInclusive<i64> = 946_684_800_000..=4_133_980_799_999;
 
 /// A text, or the digits of a number, without white space around it; `None` where it is null or empty.
 pub(crate) fn text<'a>(value: Value<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>, Reject> {

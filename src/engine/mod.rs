@@ -37,9 +37,9 @@ use quota::Gate;
 use worker::{Job, Sampler, Voice, Worker};
 
 /// A batch goes to its worker when it holds this much, bytes.
-const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_BYTES: usize = 256 * 1024;
 /// So many batches wait for a worker at most; then the engine waits for it.
-const JOBS_MAX: usize = 16;
+const JOBS_MAX: usize = 8;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 use super::scalar::{Pointer, Scalar};
 use super::template::{Part, Template};
-use crate::dialect::json::Quantity;
+use crate::dialect::json::{Quantity, TIME_MS};
 use crate::dialect::{Reason, Reject, native};
 use crate::rfc3339;
 
@@ -22,9 +22,6 @@ pub const FIELDS_MAX: usize = 128;
 pub const VALUES_MAX: usize = 256;
 /// Quantities that a connector has.
 pub const QUANTITIES: usize = QUANTITY_UNITS.len();
-
-/// Times that can be meant: the years 2000 to 2100, ms since the Unix epoch.
-const TIME_MS: std::ops::RangeInclusive<i64> = 946_684_800_000..=4_133_980_799_999;
 
 /// A unit: its name, how many of the quantity's own unit it makes, and what lies between their zeros.
 pub type Unit = (&'static str, f64, f64);
