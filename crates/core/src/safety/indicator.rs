@@ -104,6 +104,19 @@ impl Indicator {
         )
     }
 
+    /// Whether nothing but what the battery says has any part in it.
+    pub(super) const fn is_of_battery(self) -> bool {
+        matches!(
+            self,
+            Self::BatteryTemp
+                | Self::BatterySpread
+                | Self::BatteryRise
+                | Self::CellVoltage
+                | Self::CellSpread
+                | Self::SocJump
+        )
+    }
+
     /// Whether a single reading is enough: it already speaks of a stretch of time or of two samples.
     pub(super) const fn is_sustained(self) -> bool {
         matches!(self, Self::SocJump | Self::AfterFull)
@@ -147,6 +160,11 @@ impl Reading {
             Bad::Above => self.value > limit,
             Bad::AtMost => self.value <= limit,
         }
+    }
+
+    /// Whether it reaches any limit.
+    pub(super) fn is_bad(&self) -> bool {
+        self.reaches(self.limits.warn) || self.reaches(self.limits.alarm)
     }
 
     /// Whether the value has come back so far that an alarm ends.
@@ -221,6 +239,11 @@ impl Watch {
     /// Where it stands.
     pub(super) const fn grade(&self) -> Option<Grade> {
         self.grade
+    }
+
+    /// Whether nothing stands and nothing may be about to.
+    pub(super) fn is_quiet(&self) -> bool {
+        *self == Self::default()
     }
 
     /// Time went by since the last sample.

@@ -140,6 +140,12 @@ enum Heard {
     Nothing,
 }
 
+impl Heard {
+    fn is_bad(&self) -> bool {
+        matches!(self, Self::Value(reading) if reading.is_bad())
+    }
+}
+
 impl ConnectorMonitor {
     /// Whether this sample gives reason to watch its connector from now on.
     #[must_use]
@@ -174,8 +180,17 @@ impl ConnectorMonitor {
         }
         self.follow_heat(situation, sample, thresholds, sink);
         let is_new_day = self.last_at.is_some_and(|last| last.ms().div_euclid(DAY_MS) != at.ms().div_euclid(DAY_MS));
+        // Most samples: nothing is bad, and nothing was. Then only a bad reading changes a watch.
+        let is_quiet = self.watches.iter().all(Watch::is_quiet);
+        let has_battery = !is_quiet || has_battery_datum(&sample.vitals);
         for indicator in Indicator::ALL {
+            if indicator.is_of_battery() && !has_battery {
+                continue;
+            }
             let heard = self.read(indicator, situation, sample, thresholds);
+            if is_quiet && !heard.is_bad() {
+                continue;
+            }
             if let Some(alarm) = self.judge(indicator, &heard, at, is_new_day, thresholds) {
                 sink(Finding::Alarm(alarm));
             }
@@ -294,8 +309,7 @@ impl ConnectorMonitor {
             Some(_) => {}
         }
         let old = self.temp_old?;
-        let rise = i128::from(now.value) - i128::from(old.value);
-        i64::try_from(rise * 60_000 / i128::from(old.age_ms(now.at).max(1))).ok()
+        Some(times_over(now.value.checked_sub(old.value)?, 60_000, old.age_ms(now.at).max(1)))
     }
 
     /// W6.
@@ -358,16 +372,19 @@ impl ConnectorMonitor {
             self.episode = None;
             return;
         }
-        let is_warned = Indicator::ALL.into_iter().any(|indicator| {
-            indicator.is_runaway_warning() && self.watches[indicator as usize].grade() == Some(Grade::Alarm)
-        });
+        let watches = &self.watches;
+        let is_warned = || {
+            Indicator::ALL.into_iter().any(|indicator| {
+                indicator.is_runaway_warning() && watches[indicator as usize].grade() == Some(Grade::Alarm)
+            })
+        };
         let episode = self.episode.get_or_insert_default();
         if !episode.battery_known && has_battery_datum(&sample.vitals) {
             episode.battery_known = true;
             sink(Finding::BatteryEpisode { at: sample.at });
         }
         // Only of episodes with battery data: one is the other's share.
-        if !episode.runaway_warned && episode.battery_known && is_warned {
+        if !episode.runaway_warned && episode.battery_known && is_warned() {
             episode.runaway_warned = true;
             sink(Finding::RunawayEpisode { at: sample.at });
         }
@@ -393,7 +410,19 @@ fn difference(high: Option<i64>, low: Option<i64>) -> Option<i64> {
 
 /// `value x share / 1000`.
 fn permille_of(value: i64, permille: i64) -> i64 {
-    (i128::from(value) * i128::from(permille) / 1_000).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+    times_over(value, permille, 1_000)
+}
+
+/// `value x factor / divisor`, towards zero; at the end of the range where it does not fit.
+fn times_over(value: i64, factor: i64, divisor: i64) -> i64 {
+    match value.checked_mul(factor) {
+        // A division of twice the width takes several times as long.
+        Some(product) => product / divisor,
+        None => {
+            let exact = i128::from(value) * i128::from(factor) / i128::from(divisor);
+            exact.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+        }
+    }
 }
 
 /// W7: excess current, ma, over what the demanded power takes at the present voltage.
@@ -409,7 +438,7 @@ fn over_request(situation: &Situation, sample: &Sample<'_>, thresholds: &Thresho
     if voltage_mv <= 0 || demand_w < 0 {
         return Heard::Silence;
     }
-    let demand_ma = i64::try_from(i128::from(demand_w) * 1_000_000 / i128::from(voltage_mv)).unwrap_or(i64::MAX);
+    let demand_ma = times_over(demand_w, 1_000_000, voltage_mv);
     let limit = |permille| permille_of(demand_ma, permille).max(thresholds.over_request_ma_min);
     let share = thresholds.over_request_permille;
     Heard::Value(Reading {
