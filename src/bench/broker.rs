@@ -54,6 +54,8 @@ pub(super) struct Shared {
     counters: Mutex<Option<Vec<u8>>>,
     counters_topic: String,
     closed: AtomicBool,
+    /// Whether a client has said something since.
+    cut: AtomicBool,
 }
 
 /// A poisoned lock is of a thread that panicked, which has been reported; what it holds is only numbers.
@@ -110,6 +112,16 @@ impl Shared {
         (std::mem::take(&mut *lock(&self.ingest)), std::mem::take(&mut *lock(&self.alarm)))
     }
 
+    /// From now on nobody is answered: clients lose their connection when they say something.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether a client has lost its connection so.
+    pub fn has_cut(&self) -> bool {
+        self.cut.load(Ordering::Acquire)
+    }
+
     /// The newest counters that the daemon gave out.
     pub fn counters(&self) -> Option<Vec<u8>> {
         lock(&self.counters).clone()
@@ -137,7 +149,8 @@ impl Shared {
     }
 }
 
-/// The listening side. Dropping it ends the accepting of connections; those that stand end with their clients.
+/// The listening side. Dropping it ends the accepting of connections; those that stand end with their clients, or when
+/// they say something.
 #[derive(Debug)]
 pub(super) struct Broker {
     pub address: SocketAddr,
@@ -165,6 +178,7 @@ impl Broker {
             counters: Mutex::default(),
             counters_topic: Root::default_out().format_out(&OutTopic::Counters),
             closed: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
         });
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name("bench-broker".into()).spawn(move || accept(&listener, &theirs))?;
@@ -174,7 +188,7 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
+        self.shared.close();
         // Wakes the accepting thread up; where that fails, it ends with the process.
         let _woken = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
     }
@@ -224,6 +238,10 @@ impl Connection {
         let mut buffer = Vec::with_capacity(READ_BYTES);
         let mut chunk = vec![0; READ_BYTES];
         while let Ok(count @ 1..) = self.input.read(&mut chunk) {
+            if self.shared.closed.load(Ordering::Acquire) {
+                self.shared.cut.store(true, Ordering::Release);
+                break;
+            }
             buffer.extend_from_slice(&chunk[..count]);
             let Ok(used) = self.understand(&buffer) else { break };
             buffer.drain(..used);

@@ -7,6 +7,7 @@ mod broker;
 mod delays;
 mod load;
 mod receiver;
+mod recovery;
 mod report;
 mod sender;
 mod usage;
@@ -14,6 +15,7 @@ mod usage;
 pub use delays::Delays;
 pub use load::CONNECTORS_MAX;
 pub use receiver::Receiver;
+pub use recovery::{RecoveryOptions, Start, recovery};
 pub use report::{json, table};
 pub use usage::{SENDER_THREADS, Usage, machine, resident_bytes};
 

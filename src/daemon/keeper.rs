@@ -37,8 +37,9 @@ const BYTES_AT_ONCE: usize = if SMALL { 512 } else { 4 << 20 };
 pub(super) const BYTES_MAX: usize = if SMALL { 2 << 10 } else { 24 << 20 };
 /// Of the time between two checkpoints at most one part in so many goes into the checkpoint.
 const CHECKPOINT_SHARE: u64 = 10;
-/// A journal that is longer is ended by a checkpoint even where the broker has not taken everything, bytes.
-const JOURNAL_BYTES_MAX: u64 = if SMALL { 16 << 10 } else { 256 << 20 };
+/// A journal that is longer is ended by a checkpoint even where the broker has not taken everything, bytes as stored: less
+/// than a million messages of 300 bytes, so that a start has to repeat no more.
+const JOURNAL_BYTES_MAX: u64 = if SMALL { 16 << 10 } else { 64 << 20 };
 /// In the simulation a few hundred messages are to reach all limits.
 const SMALL: bool = cfg!(test);
 
@@ -117,12 +118,18 @@ impl Keeper {
         config: EngineConfig,
         now: ArrivalTime,
     ) -> Result<Opened, KeepError> {
+        let began = monotonic();
         let (store, recovered) = Store::open(directory, limits)?;
         let calendar = config.rollup.calendar.clone();
         let whole = read_whole(&store)?;
-        told_recovered(&recovered);
+        told_recovered(&recovered, began);
         let (mut engine, published, first) = match whole {
-            Some(whole) => (resume(&store, config, whole, &calendar)?, whole.published, whole.first),
+            Some(whole) => {
+                let began = monotonic();
+                let engine = resume(&store, config, whole, &calendar)?;
+                info!(took_ms = monotonic().since_ms(began), "the checkpoint was taken in");
+                (engine, whole.published, whole.first)
+            }
             None if recovered.journal_batches > 0 => {
                 return Err(store.damaged("there is a journal and no checkpoint").into());
             }
@@ -163,14 +170,18 @@ impl Keeper {
         &mut self,
         mut each: impl FnMut(JournalEntry<'_>, &mut GivenOut) -> Result<(), EngineError>,
     ) -> Result<(), KeepError> {
-        let mut given = GivenOut::default();
+        let (mut given, mut entries, began) = (GivenOut::default(), 0_u64, monotonic());
         let mut outcome = Ok(());
         self.store.replay(self.store.checkpoint_seq(), |_, entry| {
             if outcome.is_ok() {
                 outcome = each(entry, &mut given);
+                entries += 1;
             }
         })?;
         outcome?;
+        if entries > 0 {
+            info!(entries, took_ms = monotonic().since_ms(began), "the journal was repeated");
+        }
         self.give(given);
         Ok(())
     }
@@ -391,11 +402,12 @@ impl Keeper {
     }
 }
 
-fn told_recovered(recovered: &Recovered) {
+fn told_recovered(recovered: &Recovered, began: Monotonic) {
+    let took_ms = monotonic().since_ms(began);
     let Recovered { created, migrated_from, journal_batches, journal_bytes, stations, .. } = *recovered;
     if created {
         info!("a new store was made");
     } else {
-        info!(stations, journal_batches, journal_bytes, migrated_from, "the store was opened");
+        info!(stations, journal_batches, journal_bytes, migrated_from, took_ms, "the store was opened");
     }
 }

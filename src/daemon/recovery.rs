@@ -11,7 +11,7 @@ use chargetally_core::window::{Calendar, Window, WindowKind};
 use tracing::warn;
 
 use super::keeper::KeepError;
-use crate::engine::{Engine, EngineConfig, Recall, Resuming};
+use crate::engine::{BadStation, Engine, EngineConfig, Recall, Resuming};
 use crate::store::{Place, Reader, Store};
 
 /// The row of `sums` that is of the window as a whole.
@@ -83,13 +83,10 @@ pub(super) fn resume(
     })?;
     let bad_state = |bad: Damaged| store.damaged(format!("the state of the shards: {bad}"));
     let mut resuming = Resuming::new(config, whole.newest, &remainders).map_err(bad_state)?;
-    let mut outcome = Ok(());
-    store.load_stations(|key, block| {
-        if outcome.is_ok() {
-            outcome = resuming.station(block).map_err(|bad| store.damaged(format!("the state of {key:?}: {bad}")));
-        }
-    })?;
-    outcome?;
+    let taken = resuming.stations(|intake| store.load_stations(|_, block| intake.station(block)));
+    let (loaded, taken) = taken.map_err(KeepError::Start)?;
+    loaded?;
+    taken.map_err(|BadStation { code, bad }| store.damaged(format!("the state of {code:?}: {bad}")))?;
     store.load_meta(|key, memory| {
         let place = key.strip_prefix(META_MEMORY).and_then(|place| place.split_once('/'));
         let Some((source, code)) = place else { return };

@@ -10,7 +10,7 @@ mod tests;
 mod worker;
 
 pub use quota::Quota;
-pub use resume::{Packed, Resuming};
+pub use resume::{BadStation, Intake, Packed, Resuming};
 pub use stats::Stats;
 pub use worker::{Notice, Notices, RejectedSample};
 

@@ -31,7 +31,92 @@ pub enum Packed {
     Memory(usize, String, Vec<u8>),
 }
 
-/// An engine that is to go on from a checkpoint: it is given its stations one by one, and then started.
+/// Packed stations go to their worker's thread when they hold this much, bytes.
+const LOT_BYTES: usize = 256 * 1024;
+/// So many lots wait for a thread at most; then the reading waits for it.
+const LOTS_MAX: usize = 4;
+
+/// A station that cannot be gone on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadStation {
+    /// Its code, as far as it can be read.
+    pub code: String,
+    /// What is wrong with it.
+    pub bad: Damaged,
+}
+
+impl BadStation {
+    fn new(block: &[u8], bad: Damaged) -> Self {
+        let code = packed_key(block).map_or_else(|_| String::new(), |key| station_code(key.operator, key.station));
+        Self { code, bad }
+    }
+}
+
+/// Packed stations of one worker, one behind the other.
+#[derive(Default)]
+struct Lot {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Lot {
+    fn push(&mut self, block: &[u8]) {
+        self.bytes.extend_from_slice(block);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
+    }
+}
+
+/// Takes in stations while others are still read: each worker's are unpacked on a thread of its own.
+pub struct Intake {
+    /// By worker: what is gathered, and where it goes.
+    lots: Vec<(Lot, SyncSender<Lot>)>,
+    by_operator: bool,
+    /// The first one that is of no worker.
+    bad: Option<BadStation>,
+}
+
+impl Intake {
+    /// Takes in a station. What is wrong with it is told at the end.
+    pub fn station(&mut self, block: &[u8]) {
+        let worker = match packed_key(block) {
+            Ok(key) => worker_of(key, self.lots.len(), self.by_operator),
+            Err(bad) => {
+                self.bad.get_or_insert_with(|| BadStation::new(block, bad));
+                return;
+            }
+        };
+        let (lot, to) = &mut self.lots[worker];
+        lot.push(block);
+        if lot.bytes.len() >= LOT_BYTES {
+            // A thread that has ended has found a station that is bad, and tells of it.
+            let _ended = to.send(std::mem::take(lot));
+        }
+    }
+
+    fn end(self) -> Result<(), BadStation> {
+        for (lot, to) in self.lots {
+            let _ended = to.send(lot);
+        }
+        self.bad.map_or(Ok(()), Err)
+    }
+}
+
+/// Unpacks what comes, in its order, until nothing more does or something is bad.
+fn take_in(shard: &mut Shard, lots: &mpsc::Receiver<Lot>) -> Result<(), BadStation> {
+    for lot in lots {
+        for block in lot.blocks() {
+            shard.unpack_station(block).map_err(|bad| BadStation::new(block, bad))?;
+        }
+    }
+    Ok(())
+}
+
+/// An engine that is to go on from a checkpoint: it is given its stations, and then started.
 pub struct Resuming {
     config: EngineConfig,
     newest: ArrivalTime,
@@ -56,13 +141,30 @@ impl Resuming {
         Ok(Self { config, newest, shards, dialects, by_operator })
     }
 
-    /// Takes in a station.
+    /// Takes in all stations that `read` gives, while it goes on reading. Gives what `read` gives, and as the inner result
+    /// whether all stations are sound.
     ///
     /// # Errors
-    /// It is damaged, or was given before.
-    pub fn station(&mut self, block: &[u8]) -> Result<(), Damaged> {
-        let worker = worker_of(packed_key(block)?, self.shards.len(), self.by_operator);
-        self.shards[worker].unpack_station(block)
+    /// Where the system gives no threads.
+    pub fn stations<T>(&mut self, read: impl FnOnce(&mut Intake) -> T) -> io::Result<(T, Result<(), BadStation>)> {
+        let by_operator = self.by_operator;
+        std::thread::scope(|scope| {
+            let (mut lots, mut threads) = (Vec::new(), Vec::new());
+            for (index, shard) in self.shards.iter_mut().enumerate() {
+                let (to, taken) = mpsc::sync_channel(LOTS_MAX);
+                let thread = std::thread::Builder::new().name(format!("resume-{index}"));
+                threads.push(thread.spawn_scoped(scope, move || take_in(shard, &taken))?);
+                lots.push((Lot::default(), to));
+            }
+            let mut intake = Intake { lots, by_operator, bad: None };
+            let given = read(&mut intake);
+            let mut outcome = intake.end();
+            for thread in threads {
+                // A thread that panicked has met a bug; the panic goes on here.
+                outcome = outcome.and(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            Ok((given, outcome))
+        })
     }
 
     /// Takes in what a source's dialect remembered of a station.
@@ -85,7 +187,11 @@ impl Resuming {
         let Self { config, newest, mut shards, dialects, .. } = self;
         let earliest = Bucket::holding_ms(newest.ms() - config.core.grace_ms);
         let closed = shards.iter().map(Shard::closed).max().unwrap_or(earliest);
-        let reports: Vec<_> = shards.iter_mut().map(|shard| shard.close(closed)).collect();
+        let reports: Vec<_> = std::thread::scope(|scope| {
+            let closing: Vec<_> = shards.iter_mut().map(|shard| scope.spawn(|| shard.close(closed))).collect();
+            let joined = closing.into_iter().map(|closing| closing.join());
+            joined.map(|report| report.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
         let mut engine = Engine::with_shards(config, newest, closed, shards.into_iter().zip(dialects))?;
         for (worker, report) in reports.into_iter().enumerate() {
             engine.rollup.absorb(worker, report);

@@ -8,7 +8,7 @@ use chargetally_core::config::SourceIndex;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::WindowKind;
 
-use super::resume::{Packed, Resuming};
+use super::resume::{Intake, Packed, Resuming};
 use super::{Engine, EngineConfig};
 use crate::batch::Message;
 use crate::{settings, setup};
@@ -100,7 +100,9 @@ fn restarted(workers: usize, workers_after: usize) -> BTreeMap<i64, (i64, i64, i
     assert_eq!(packed.expect("workers"), Ok(()));
     assert_eq!(memories.len(), 6, "every station is remembered");
     let mut resuming = Resuming::new(config(workers_after), engine.newest(), &remainders).expect("its own bytes");
-    stations.iter().for_each(|block| resuming.station(block).expect("its own bytes"));
+    let read = |intake: &mut Intake| stations.iter().for_each(|block| intake.station(block));
+    let ((), taken) = resuming.stations(read).expect("threads");
+    taken.expect("its own bytes");
     for (source, code, memory) in &memories {
         resuming.memory(*source, code, memory).expect("its own bytes");
     }
@@ -120,4 +122,31 @@ fn stations_that_topics_do_not_name_stay_whole_over_workers_and_restarts() {
     assert_eq!(restarted(4, 4), expected);
     assert_eq!(restarted(1, 4), expected);
     assert_eq!(restarted(4, 3), expected);
+}
+
+#[test]
+fn a_station_that_cannot_be_gone_on_from_is_named() {
+    let mut engine = Engine::start(config(2), ArrivalTime::from_ms(START_MS)).expect("threads");
+    feed(&mut engine, 0..RESTART);
+    engine.close(Bucket::holding_ms(START_MS + (RESTART - 1) * MINUTE_MS)).expect("workers");
+    let (mut stations, mut remainders) = (Vec::new(), Vec::new());
+    let packed = engine.pack(|piece| {
+        match piece {
+            Packed::Station(code, block) => stations.push((code, block)),
+            Packed::Remainder(_, block) => remainders.push(block),
+            Packed::Memory(..) => {}
+        }
+        Ok::<(), ()>(())
+    });
+    assert_eq!(packed.expect("workers"), Ok(()));
+    let (cut_code, cut) = stations.last_mut().expect("six stations");
+    cut.pop();
+    let cut_code = cut_code.clone();
+    let mut resuming = Resuming::new(config(2), engine.newest(), &remainders).expect("its own bytes");
+    let read = |intake: &mut Intake| stations.iter().for_each(|(_, block)| intake.station(block));
+    let ((), taken) = resuming.stations(read).expect("threads");
+    assert_eq!(taken.expect_err("one is cut").code, cut_code);
+    let mut resuming = Resuming::new(config(2), engine.newest(), &remainders).expect("its own bytes");
+    let ((), taken) = resuming.stations(|intake| intake.station(b"no station")).expect("threads");
+    assert_eq!(taken.expect_err("no station").code, "", "nothing is known of it");
 }

@@ -30,6 +30,9 @@ const EVENTS_AT_ONCE: usize = 64;
 pub(super) const PUBLISHES_IN_FLIGHT_MAX: u16 = 128;
 /// Requests waiting for the polling task: room for an acknowledgement of every packet id there is, and some.
 pub(super) const REQUESTS_MAX: usize = 65_536 + 1_024;
+/// Requests that the polling task writes before it flushes: acknowledgements come in runs, and a system call for each costs
+/// more than everything else about them.
+pub(super) const REQUESTS_AT_ONCE: usize = 256;
 /// Bytes of a PUBLISH packet that are neither topic, payload nor property: header, lengths and packet id, and more.
 const PUBLISH_OVERHEAD_BYTES: usize = 64;
 /// A filter that nobody subscribes to: taking it back is the least request that every broker answers.

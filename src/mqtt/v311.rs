@@ -3,7 +3,8 @@
 //! It holds no decision of its own; it must never let a type of that crate out of this file.
 
 use super::link::{
-    ConfigError, Events, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_MAX, SendError, Stamp, Wire,
+    ConfigError, Events, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_AT_ONCE, REQUESTS_MAX, SendError,
+    Stamp, Wire,
 };
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v4 as client;
@@ -32,6 +33,7 @@ pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, 
         .set_keep_alive(endpoint.keep_alive_s)
         .set_max_packet_size(packet_bytes_max, usize::MAX)
         .set_inflight(PUBLISHES_IN_FLIGHT_MAX)
+        .set_max_request_batch(REQUESTS_AT_ONCE)
         .set_ack_mode(client::AckMode::Manual);
     if let Some(credentials) = &endpoint.credentials {
         options.set_credentials(credentials.user.clone(), credentials.password.expose().to_owned());

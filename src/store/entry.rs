@@ -1,7 +1,7 @@
 //! The packed form of a journal batch: what is buffered between two syncs, and the decoder of it.
 //!
 //! A batch is a version byte, the number of entries in four bytes, and the entries one after the other; times are
-//! differences from the entry before. The decoder never panics: bytes that are no batch are a [`BadBatch`].
+//! differences from the entry before. What is written of it may be squeezed. The decoder never panics: bytes that are no batch are a [`BadBatch`].
 
 use std::fmt;
 

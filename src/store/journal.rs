@@ -1,13 +1,14 @@
 //! The journal: what came in since the checkpoint, durable before it is acknowledged.
 //!
-//! Entries are gathered in memory; one [`Store::sync`] commits all of them as one blob under the next number and returns
-//! when the disk has it. Where it fails the entries stay gathered, nothing counts as durable, and the same call may be made
+//! Entries are gathered in memory; one [`Store::sync`] commits all of them as one blob, squeezed where that makes it
+//! smaller, under the next number and returns when the disk has it. Where it fails the entries stay gathered, nothing counts as durable, and the same call may be made
 //! again. Batches are numbered without gaps, so that a missing one is seen.
 
 use rusqlite::params;
 
 use super::entry::{JournalEntry, Packer, unpack};
 use super::error::StoreError;
+use super::squeeze::{squeeze, unsqueeze};
 use super::{Seq, Store};
 
 impl Store {
@@ -46,7 +47,7 @@ impl Store {
         let seq = self.journal.last.next();
         #[cfg(test)]
         super::faults::write(&self.file)?;
-        let batch = self.packer.batch();
+        let batch = squeeze(self.packer.batch(), &mut self.squeezed);
         self.connection
             .prepare_cached("INSERT INTO journal (seq, crc, batch) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![seq.sql(), batch_crc(seq, batch), batch]))
@@ -82,7 +83,7 @@ impl Store {
             .prepare("SELECT seq, crc, batch FROM journal WHERE seq > ?1 ORDER BY seq")
             .map_err(sqlite)?;
         let mut rows = select.query([after.sql()]).map_err(sqlite)?;
-        let mut last = after;
+        let (mut last, mut room) = (after, Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let seq: i64 = row.get(0).map_err(sqlite)?;
             let crc: i64 = row.get(1).map_err(sqlite)?;
@@ -96,7 +97,7 @@ impl Store {
                 return Err(StoreError::damaged(&self.file, format!("journal batch {expected} has a wrong checksum")));
             }
             let bad = |bad| StoreError::damaged(&self.file, format!("journal batch {expected}: {bad}"));
-            for entry in unpack(batch).map_err(bad)? {
+            for entry in unsqueeze(batch, &mut room).and_then(unpack).map_err(bad)? {
                 each(expected, entry.map_err(bad)?);
             }
         }

@@ -18,6 +18,7 @@ mod open;
 mod prune;
 mod reader;
 mod schema;
+mod squeeze;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -161,6 +162,8 @@ pub struct Store {
     file: PathBuf,
     limits: Limits,
     packer: Packer,
+    /// Room for a batch as it is written.
+    squeezed: Vec<u8>,
     journal: Journal,
     checkpoint: checkpoint::Standing,
     /// Held for as long as the store is open; the system releases it with the process, whatever its end.
@@ -176,7 +179,7 @@ impl Store {
         history::query(&self.connection, &self.file, range, each)
     }
 
-    /// Bytes of the durable batches that no checkpoint holds.
+    /// Bytes of the durable batches that no checkpoint holds, as they are stored.
     #[must_use]
     pub const fn journal_bytes(&self) -> u64 {
         self.journal.bytes

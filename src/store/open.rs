@@ -68,6 +68,7 @@ impl Store {
             file,
             limits,
             packer: Packer::default(),
+            squeezed: Vec::new(),
             journal: Journal::default(),
             checkpoint: super::checkpoint::Standing::default(),
             _lock: lock,
@@ -201,7 +202,7 @@ fn connect(file: &Path, known: usize) -> Result<Connection, StoreError> {
     schema::accept(&connection, file, u32::try_from(known).unwrap_or(u32::MAX))?;
     connection
         .execute_batch(
-            // Page size and auto_vacuum take effect in an empty file only. The cache is 64 MiB, the log is taken over into
+            // Page size and auto_vacuum take effect in an empty file only. The cache is 2 MiB, the log is taken over into
             // the file at 16 MiB, and cut to 64 MiB where it grew beyond that.
             "PRAGMA page_size = 8192;
              PRAGMA auto_vacuum = INCREMENTAL;

@@ -41,7 +41,13 @@ fn mounted(test: &str) -> Option<PathBuf> {
 /// Appends and syncs until there is no space; gives the number of durable batches. The entries of the failed sync are kept.
 fn fill(store: &mut Store) -> u64 {
     for number in 0..2_000 {
-        append(store, number, &[5; 20_000]);
+        // Nothing that the journal could make smaller.
+        let mut noise = i64::unsigned_abs(number) + 1;
+        let payload = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            (noise >> 56) as u8
+        });
+        append(store, number, &payload.take(20_000).collect::<Vec<_>>());
         match store.sync() {
             Ok(_) => {}
             Err(error @ StoreError::NoSpace { .. }) => {
