@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use chargetally::dialect::describe::Described;
 use chargetally::dialect::sparkplug::wire;
 use chargetally::dialect::{Dialect, Limits};
+use chargetally::sniff::Sniffer;
 use chargetally::{settings, setup};
 use chargetally_core::time::ArrivalTime;
 use serde_json::Value;
@@ -249,5 +250,24 @@ fn every_family_has_samples_that_say_something() {
     for family in settings::DialectName::ALL.iter().map(|family| family.name()) {
         let is_there = spoken.iter().any(|name| name.ends_with(&format!("-{family}")));
         assert!(is_there || ["native", "mapping"].contains(&family), "{family} has no file in tests/samples");
+    }
+}
+
+#[test]
+fn each_family_is_recognised_by_its_samples_and_by_no_other_name() {
+    for path in files() {
+        let (_, messages) = read(&path);
+        let mut sniffer = Sniffer::new(Limits::default());
+        for Message { topic, payload } in &messages {
+            sniffer.take(topic, payload, ArrivalTime::from_ms(START_MS), false);
+        }
+        let broker = settings::BrokerUrl::parse("mqtt://127.0.0.1").expect("a URL");
+        let text = sniffer.settings(&broker, [("username", None), ("password_file", None), ("ca_file", None)], 1);
+        let found: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("dialect = ")).collect();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("text");
+        let family = name.split_once('-').expect("a number before the name").1;
+        let is_mapping = fs::read_to_string(&path).expect("readable").contains("#= dialect = \"mapping\"");
+        let expected = if is_mapping { Vec::new() } else { vec![format!("\"{family}\"")] };
+        assert_eq!(found, expected, "{text}");
     }
 }
