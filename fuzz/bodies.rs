@@ -21,11 +21,13 @@ const WRITTEN_MS: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_
 pub type Body = fn(&[u8]);
 
 /// Every target, by the name of its folder in the corpus.
-pub const TARGETS: [(&str, Body); 10] = [
+pub const TARGETS: [(&str, Body); 12] = [
     ("native", native),
     ("cec102", cec102),
     ("ocpp", ocpp),
     ("ykc", ykc),
+    ("sparkplug", sparkplug),
+    ("mapping", mapping),
     ("journal", journal),
     ("packed", packed),
     ("window", window),
@@ -74,6 +76,142 @@ pub fn ykc(bytes: &[u8]) {
     of_dialect(DialectName::Ykc, bytes);
 }
 
+/// Messages of Sparkplug nodes: for each a byte that chooses node, device and kind, one with its length, and its payload.
+pub fn sparkplug(bytes: &[u8]) {
+    const KINDS: [&str; 6] = ["NBIRTH", "NDATA", "NDEATH", "DBIRTH", "DDATA", "DDEATH"];
+    let Some(mut dialect) = usual(DialectName::Sparkplug) else { return };
+    let (mut rest, mut arrival_ms) = (bytes, 1_795_411_421_000);
+    while let [choice, length, after @ ..] = rest {
+        let (payload, next) = after.split_at(after.len().min(usize::from(*length)));
+        let kind = KINDS[usize::from(choice & 7) % KINDS.len()];
+        let mut topic = format!("spBv1.0/o/{kind}/n{}", choice >> 3 & 1);
+        if kind.starts_with('D') {
+            topic.push_str(["/1", "/2"][usize::from(choice >> 4 & 1)]);
+        }
+        arrival_ms += 20_000;
+        let arrival = ArrivalTime::from_ms(arrival_ms);
+        let retained = choice >> 7 == 1;
+        let _refused = dialect.decode(&topic, payload, arrival, retained, &Limits::default(), &mut |_, _| ());
+        rest = next;
+    }
+    assert!(dialect.take_requests().len() <= 2, "each node is asked at most once, until the requests are taken");
+    check_memory(&mut dialect);
+}
+
+/// Messages on lines, each with its topic, a blank and its payload, to every family that is a mapping and to a mapping with
+/// every way to write a time.
+pub fn mapping(bytes: &[u8]) {
+    static DIALECTS: std::sync::OnceLock<Vec<Dialect>> = std::sync::OnceLock::new();
+    let mut dialects = DIALECTS.get_or_init(mappings).clone();
+    let mut arrival_ms = 1_795_411_421_000;
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+        let Ok(topic) = std::str::from_utf8(&line[..end]) else { continue };
+        let payload = line.get(end + 1..).unwrap_or_default();
+        arrival_ms += 700;
+        for dialect in dialects.iter_mut().filter(|dialect| dialect.owns(topic)) {
+            for retained in [true, false] {
+                let arrival = ArrivalTime::from_ms(arrival_ms);
+                let _refused = dialect.decode(topic, payload, arrival, retained, &Limits::default(), &mut |_, _| ());
+            }
+        }
+    }
+    dialects.iter_mut().for_each(check_memory);
+}
+
+/// The families that are mappings, and one of [`MAPPING`].
+fn mappings() -> Vec<Dialect> {
+    let families = DialectName::ALL.iter().filter_map(|&name| settings::usual_source(name));
+    let mut all: Vec<Dialect> =
+        families.filter(|source| source.mapping.is_some()).map(|source| setup::dialect(&source)).collect();
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    std::fs::write(file.path(), MAPPING).expect("written");
+    let loaded = settings::load(&[file.path().to_owned()]).expect("settings that are right");
+    all.extend(loaded.settings.sources.iter().map(setup::dialect));
+    all
+}
+
+/// A mapping with ids in payloads, and every format of times.
+const MAPPING: &str = r#"
+[[source]]
+dialect = "mapping"
+root = "plant"
+prefix = "{root}/{operator}/{station}"
+[[source.mapping.field]]
+topic = "local/{connector}"
+pointer = "/time"
+to = "ts"
+format = "local"
+zone = "Asia/Shanghai"
+[[source.mapping.field]]
+topic = "local/{connector}"
+pointer = "/a/0/p"
+to = "power_kw"
+unit = "W"
+scale = 0.1
+offset = -5
+[[source.mapping.field]]
+topic = "local/{connector}"
+pointer = "/state"
+to = "status"
+values = { A = "available", C = "charging" }
+otherwise = "faulted"
+[[source.mapping.field]]
+topic = "s/{connector}"
+pointer = "/t"
+to = "ts"
+format = "unix_s"
+[[source.mapping.field]]
+topic = "s/{connector}"
+pointer = "/e"
+to = "import_kwh"
+unit = "Wh"
+[[source.mapping.field]]
+topic = "ms/{connector}"
+pointer = "/t"
+to = "ts"
+format = "unix_ms"
+[[source.mapping.field]]
+topic = "ms/{connector}"
+pointer = "/id"
+to = "connector"
+[[source.mapping.field]]
+topic = "ms/{connector}"
+pointer = "/fault"
+to = "alarm"
+otherwise = "other"
+[[source.mapping.field]]
+topic = "rfc/{connector}"
+pointer = "/t"
+to = "ts"
+format = "rfc3339"
+[[source.mapping.field]]
+topic = "rfc/{connector}"
+pointer = "/s"
+to = "session"
+[[source.mapping.field]]
+topic = "rfc/{connector}"
+pointer = "/on"
+to = "charging"
+"#;
+
+/// The dialect of a source that has the defaults alone.
+fn usual(name: DialectName) -> Option<Dialect> {
+    settings::usual_source(name).map(|source| setup::dialect(&source))
+}
+
+/// What is remembered is packed, and read back.
+fn check_memory(dialect: &mut Dialect) {
+    let mut packed = Vec::new();
+    dialect.changed_memory(&mut |key, memory| {
+        packed.push((key.operator.to_owned(), key.station.to_owned(), memory.to_vec()));
+    });
+    for (operator, station, memory) in &packed {
+        let key = chargetally_core::observation::StationKey { operator, station };
+        assert_eq!(dialect.restore_memory(key, memory), Ok(()), "what is remembered is read back");
+    }
+}
+
 /// A message as that of [`native`], twice, for dialects that remember; then what they remember, which is read back.
 fn of_dialect(name: DialectName, bytes: &[u8]) {
     let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
@@ -91,14 +229,7 @@ fn of_dialect(name: DialectName, bytes: &[u8]) {
         let _refused = dialect.decode(topic, payload, arrival, retained, &Limits::default(), &mut |_, _| ());
     }
     let _shown = dialect.shown(payload, 512);
-    let mut packed = Vec::new();
-    dialect.changed_memory(&mut |key, memory| {
-        packed.push((key.operator.to_owned(), key.station.to_owned(), memory.to_vec()));
-    });
-    for (operator, station, memory) in &packed {
-        let key = chargetally_core::observation::StationKey { operator, station };
-        assert_eq!(dialect.restore_memory(key, memory), Ok(()), "what is remembered is read back");
-    }
+    check_memory(&mut dialect);
     let key = chargetally_core::observation::StationKey { operator: "o", station: "s" };
     let _damaged = dialect.restore_memory(key, payload);
 }

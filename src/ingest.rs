@@ -7,7 +7,7 @@
 
 use crate::mqtt::{
     AckToken, Backoff, Clock, ConfigError, Dialer, Endpoint, Event, Filter, FilterResult, Incoming, Link, ServerLimits,
-    Version, Why,
+    Version, Why, Will,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub struct IngestSettings {
     pub endpoint: Endpoint,
     /// What to subscribe to; at least one.
     pub filters: Vec<Filter>,
+    /// What the broker is to say when the connection is lost.
+    pub will: Option<DatedWill>,
     /// The most messages of one batch; at least 1.
     pub batch_messages_max: usize,
     /// A batch is closed once it holds this many bytes of topics and payloads.
@@ -45,6 +47,7 @@ impl IngestSettings {
         Self {
             endpoint,
             filters,
+            will: None,
             batch_messages_max: 512,
             batch_bytes_max: 1024 * 1024,
             events_max: 16,
@@ -52,6 +55,21 @@ impl IngestSettings {
             retry_last_ms: 60_000,
             stop_ms: 2_000,
         }
+    }
+}
+
+/// A last will, retained, that says when its connection was begun.
+#[derive(Debug, Clone)]
+pub struct DatedWill {
+    /// A topic name without wildcards.
+    pub topic: String,
+    /// The payload for a time, ms since the Unix epoch.
+    pub payload: fn(i64) -> Vec<u8>,
+}
+
+impl DatedWill {
+    fn at(&self, begun_ms: i64) -> Will {
+        Will { topic: self.topic.clone(), payload: (self.payload)(begun_ms).into(), retain: true }
     }
 }
 
@@ -79,6 +97,8 @@ impl Batch {
 pub enum IngestEvent {
     /// The broker accepted the connection.
     Connected {
+        /// When it was begun, as its last will has it: ms since the Unix epoch.
+        begun_ms: i64,
         /// The protocol version that is spoken.
         version: Version,
         /// Whether the broker kept our session.
@@ -145,6 +165,8 @@ pub fn spawn(settings: IngestSettings, clock: Clock) -> (IngestHandle, mpsc::Rec
         dialer: Dialer::new(settings.endpoint.clone(), None, clock),
         backoff: Backoff::new(settings.retry_first_ms, settings.retry_last_ms),
         settings,
+        clock,
+        begun_ms: 0,
         out,
         acknowledged: acknowledged_seen,
         stop: stop_seen,
@@ -166,6 +188,9 @@ enum Next {
 struct Ingest {
     settings: IngestSettings,
     dialer: Dialer,
+    clock: Clock,
+    /// When the connection was begun, ms since the Unix epoch.
+    begun_ms: i64,
     backoff: Backoff,
     out: mpsc::Sender<IngestEvent>,
     acknowledged: watch::Receiver<u64>,
@@ -182,7 +207,12 @@ struct Ingest {
 impl Ingest {
     async fn run(mut self) {
         let error = loop {
-            let link = match self.dialer.dial() {
+            self.begun_ms = (self.clock)();
+            let link = match &self.settings.will {
+                Some(will) => self.dialer.dial_with(&will.at(self.begun_ms)),
+                None => self.dialer.dial(),
+            };
+            let link = match link {
                 Ok(link) => link,
                 Err(error) => break Some(config_text(&error)),
             };
@@ -258,7 +288,8 @@ impl Ingest {
                 self.dialer.connected();
                 self.backoff.reset();
                 let version = link.version();
-                self.waiting.push_back(IngestEvent::Connected { version, session_present, limits });
+                let begun_ms = self.begun_ms;
+                self.waiting.push_back(IngestEvent::Connected { begun_ms, version, session_present, limits });
                 // On the first connection the filters may be others than those of the session that was kept.
                 if !(session_present && self.subscribed) {
                     self.subscribed = false;

@@ -20,11 +20,11 @@ use crate::dialect::cec102::Cec102;
 use crate::dialect::mapping::Mapping;
 use crate::dialect::native::Native;
 use crate::dialect::ocpp::Ocpp;
-use crate::dialect::sparkplug::Sparkplug;
+use crate::dialect::sparkplug::{Sparkplug, host};
 use crate::dialect::ykc::Ykc;
 use crate::dialect::{self, Dialect};
 use crate::engine::EngineConfig;
-use crate::ingest::IngestSettings;
+use crate::ingest::{DatedWill, IngestSettings};
 use crate::mqtt;
 use crate::publish::assemble::{Assembler, need_basis};
 use crate::publish::egress::EgressSettings;
@@ -255,7 +255,14 @@ pub fn ingest(
             .into_iter()
             .map(move |filter| mqtt::Filter { retained_once: resumed, ..mqtt::Filter::new(filter, qos) })
     });
-    IngestSettings::new(endpoint(settings, credentials), filters.collect())
+    let will = host_topic(settings).map(|topic| DatedWill { topic, payload: host::offline });
+    IngestSettings { will, ..IngestSettings::new(endpoint(settings, credentials), filters.collect()) }
+}
+
+/// Where the daemon says that it is a Sparkplug host application, if it is to be one.
+#[must_use]
+pub fn host_topic(settings: &Settings) -> Option<String> {
+    settings.sources.iter().find_map(|source| Some(host::topic(&source.root, source.host.as_deref()?)))
 }
 
 /// The publishing connection.

@@ -57,6 +57,8 @@ struct Found {
     read: u64,
     refused: u64,
     stations: BTreeSet<(String, String)>,
+    /// The first levels of its topics.
+    firsts: BTreeSet<String>,
 }
 
 impl Keys {
@@ -99,7 +101,7 @@ impl Sniffer {
                     self.found.len() - 1
                 }
                 _ => {
-                    let first = topic.split('/').find(|level| !level.is_empty()).unwrap_or_default();
+                    let first = first_level(topic);
                     let is_known = self.strangers.contains_key(first);
                     if is_known || self.strangers.len() < STRANGERS_MAX {
                         *self.strangers.entry(first.to_owned()).or_default() += 1;
@@ -113,8 +115,14 @@ impl Sniffer {
 
     /// The source that a topic could belong to.
     fn recognise(&self, topic: &str) -> Option<Found> {
-        let found =
-            |keys: Keys, decoder: Dialect| Found { keys, decoder, read: 0, refused: 0, stations: BTreeSet::new() };
+        let found = |keys: Keys, decoder: Dialect| Found {
+            keys,
+            decoder,
+            read: 0,
+            refused: 0,
+            stations: BTreeSet::new(),
+            firsts: BTreeSet::new(),
+        };
         if let Some((keys, decoder)) = self.usual.iter().find(|(_, decoder)| decoder.owns(topic)) {
             return Some(found(keys.clone(), decoder.clone()));
         }
@@ -167,9 +175,13 @@ impl Sniffer {
                 found.refused
             ));
         }
-        if !self.strangers.is_empty() {
-            line("\n# Not recognised, by the first level of the topic:".to_owned());
-            for (first, count) in &self.strangers {
+        let is_familiar =
+            |first: &String| self.found.iter().any(|found| found.is_certain() && found.firsts.contains(first));
+        let (familiar, unknown): (Vec<_>, Vec<_>) = self.strangers.iter().partition(|(first, _)| is_familiar(first));
+        let titles = ["Beside what is read, and of no use", "Not recognised"];
+        for (title, strangers) in titles.into_iter().zip([familiar, unknown]).filter(|(_, list)| !list.is_empty()) {
+            line(format!("\n# {title}, by the first level of the topic:"));
+            for (first, count) in strangers {
                 line(format!("#   {} {count}", first.escape_debug()));
             }
         }
@@ -180,6 +192,9 @@ impl Sniffer {
 impl Found {
     fn take(&mut self, topic: &str, payload: &[u8], arrival: ArrivalTime, retained: bool, limits: &Limits) {
         let Self { decoder, stations, .. } = self;
+        if self.firsts.len() < STRANGERS_MAX {
+            self.firsts.insert(first_level(topic).to_owned());
+        }
         let decoded = decoder.decode(topic, payload, arrival, retained, limits, &mut |_, _| {});
         let key = decoder.station_of(topic, limits);
         // Nobody is asked anything: whoever sniffs only listens.
@@ -208,16 +223,24 @@ impl Found {
             .stations
             .iter()
             .take(NAMED_MAX)
-            .map(|(operator, station)| format!("{operator}/{station}").escape_debug().to_string())
+            .map(|(operator, station)| match &**station {
+                "" => format!("of {operator}, named in payloads").escape_debug().to_string(),
+                station => format!("{operator}/{station}").escape_debug().to_string(),
+            })
             .collect();
         // Writing to a text cannot fail.
         let _written = match self.stations.len() {
-            1 => write!(told, "station {}", named.join(" ")),
+            1 => write!(told, "station {}", named.concat()),
             count if count <= NAMED_MAX => write!(told, "{count} stations: {}", named.join(" ")),
             count => write!(told, "{count} stations: {} ...", named.join(" ")),
         };
         told
     }
+}
+
+/// The first level of a topic that is not empty.
+fn first_level(topic: &str) -> &str {
+    topic.split('/').find(|level| !level.is_empty()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -249,6 +272,7 @@ mod tests {
             ("openevse-3f0c/state", "3"),
             ("site7/cs/in/ocpp1.6/cs-7", r#"{"type":2,"action":"Heartbeat","id":"1","request":{}}"#),
             ("zigbee2mqtt/lamp", "{}"),
+            ("evcc/site/gridPower", "12"),
             ("openWB/chargepoint/3/get/plug_state", "perhaps"),
             ("chargetally/v1/status", "online"),
         ]);
@@ -273,7 +297,9 @@ mod tests {
             text.contains("# Not taken for openwb under \"openWB\": no message could be read, 1 refused."),
             "{text}"
         );
-        assert!(text.contains("#   zigbee2mqtt 1\n"), "{text}");
+        let (familiar, unknown) = text.split_once("# Not recognised").expect("both lists");
+        assert!(unknown.contains("#   zigbee2mqtt 1\n") && !unknown.contains("evcc"), "{text}");
+        assert!(familiar.ends_with("of no use, by the first level of the topic:\n#   evcc 1\n\n"), "{text}");
         assert!(!text.contains("chargetally/v1"), "{text}");
     }
 

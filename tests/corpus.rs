@@ -53,6 +53,26 @@ fn mutate(file: &[u8], other: &[u8], state: &mut u64) -> Vec<u8> {
 }
 
 #[test]
+fn every_fuzzer_has_its_corpus_and_its_name_in_the_list() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let names = |folder: &str| {
+        let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder");
+        let path = entries.map(|entry| entry.expect("an entry").path());
+        let mut names: Vec<_> = path.map(|path| path.file_stem().expect("a name").to_owned()).collect();
+        names.sort();
+        names
+    };
+    let mut listed: Vec<_> = bodies::TARGETS.iter().map(|(name, _)| std::ffi::OsString::from(name)).collect();
+    listed.sort();
+    assert_eq!(names("fuzz/fuzz_targets"), listed);
+    assert_eq!(names("fuzz/corpus"), listed);
+    let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+    for (name, _) in bodies::TARGETS {
+        assert!(manifest.contains(&format!("\nname = \"{name}\"\n")), "{name} is no program of fuzz/Cargo.toml");
+    }
+}
+
+#[test]
 fn every_file_of_the_corpus_and_what_it_is_mutated_to_passes() {
     let seconds = std::env::var(SECONDS).ok().map(|text| text.parse::<u64>().expect("a number of seconds"));
     let mut all_bytes = 0;

@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use chargetally::notify::Notifier;
 use chargetally::settings;
 use serde_json::Value;
 use support::mosquitto::Mosquitto;
+use support::python::{python, run};
 use support::{connect, now_ms, receive, subscribe};
 
 /// How much faster time runs for the daemon: a minute closes within a second.
@@ -28,34 +29,6 @@ fn fast_ms() -> i64 {
     static START: OnceLock<(i64, Instant)> = OnceLock::new();
     let (start_ms, at) = START.get_or_init(|| (now_ms(), Instant::now()));
     start_ms + FASTER * i64::try_from(at.elapsed().as_millis()).expect("in range")
-}
-
-/// What to do where Python is missing.
-const INSTALL: &str = "Python with its packages could not be set up; run: sudo apt-get install -y python3 python3-venv \
-                       (and let pip reach PyPI or a mirror of it)";
-
-/// A Python that has the packages of `tests/ocpp/requirements.txt`, in an environment of the test's own under `target`.
-fn python() -> PathBuf {
-    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-ocpp");
-    let python = environment.join("bin/python");
-    let wanted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ocpp/requirements.txt");
-    let made = environment.join("made-from.txt");
-    let read = |path: &Path| std::fs::read_to_string(path).ok();
-    if read(&made).is_none() || read(&made) != read(&wanted) {
-        let path = |path: &Path| path.to_str().expect("a path that is text").to_owned();
-        run(Command::new("python3").args(["-m", "venv", "--clear", &path(&environment)]));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        run(Command::new(&python).args(pip).arg(&wanted));
-        std::fs::copy(&wanted, &made).expect("the environment can be written to");
-    }
-    python
-}
-
-fn run(command: &mut Command) {
-    let Output { status, stdout, stderr } =
-        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}\n{INSTALL}"));
-    let said = [stdout, stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert!(status.success(), "{command:?}: {status}\n{said}\n{INSTALL}");
 }
 
 /// What the course of `tests/ocpp/charge_point.py` adds up to: paths into the tally, with their sums.
@@ -99,7 +72,7 @@ async fn check_family(port: u16, family: &'static str, python: PathBuf) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_family_of_ocpp_comes_out_with_the_same_energy_states_sessions_and_alarms() {
-    let python = python();
+    let python = python("ocpp");
     let broker = Mosquitto::start();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("test.toml");

@@ -31,6 +31,8 @@ pub(super) struct Driver {
     events: mpsc::Receiver<IngestEvent>,
     surroundings: Surroundings,
     subscribed: bool,
+    /// When the last connection of the subscriber was begun, ms since the Unix epoch.
+    begun_ms: Option<i64>,
     ready: bool,
     /// Alarms that stood when the daemon began are to be said once more.
     repeat_alarms: bool,
@@ -64,6 +66,7 @@ impl Driver {
             events,
             surroundings,
             subscribed: false,
+            begun_ms: None,
             ready: false,
             repeat_alarms: resumed,
             watchdog_due,
@@ -157,6 +160,8 @@ impl Driver {
         });
         // What did not come in time is delivered again by the broker at the next start.
         let _in_time = last.await;
+        self.subscribed = false;
+        self.tell_host();
         let now = self.now();
         let said = self.tick().and_then(|()| self.say_counters());
         self.sync_now();
@@ -212,13 +217,20 @@ impl Driver {
                 let durable = house.take(&batch)?;
                 self.acknowledge(durable);
             }
-            IngestEvent::Connected { version, session_present, limits } => {
+            IngestEvent::Connected { begun_ms, version, session_present, limits } => {
                 told_connected(version, session_present, limits);
+                self.begun_ms = Some(begun_ms);
+                // Of a session that was kept the subscription stands, and no other answer follows.
+                if session_present && self.ready {
+                    self.subscribed = true;
+                    self.tell_host();
+                }
                 self.listen(true)?;
             }
             IngestEvent::Subscribed(filters) => {
                 info!(filters = filters.len(), "subscribed");
                 self.subscribed = true;
+                self.tell_host();
                 self.tell_ready();
             }
             IngestEvent::Refused(filters) => {
@@ -228,6 +240,7 @@ impl Driver {
             }
             IngestEvent::Disconnected { why, retry_in_ms } => {
                 self.subscribed = false;
+                self.tell_host();
                 self.listen(false)?;
                 warn!(%why, retry_in_ms, "the subscribing connection is down");
             }
@@ -240,6 +253,14 @@ impl Driver {
     fn listen(&mut self, hears: bool) -> Result<(), DaemonError> {
         let now = self.now();
         self.house.as_mut().map_or(Ok(()), |house| house.listen(now, hears))
+    }
+
+    /// Says on a Sparkplug tree whether its host is there: subscribed, that is. Before the first connection nothing was
+    /// said that could be taken back.
+    fn tell_host(&self) {
+        if let (Some(House { outgoing, .. }), Some(begun_ms)) = (&self.house, self.begun_ms) {
+            outgoing.host(self.subscribed, begun_ms);
+        }
     }
 
     fn egress_changed(&mut self, state: Option<EgressState>) -> Result<(), DaemonError> {

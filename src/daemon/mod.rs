@@ -145,7 +145,7 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
 
     let entered = runtime.enter();
     let egress = egress::spawn(setup::egress(settings, password.clone()), surroundings.clock);
-    let outgoing = Outgoing::new(settings.publish.root.clone(), egress.publisher.clone());
+    let outgoing = Outgoing::new(settings.publish.root.clone(), setup::host_topic(settings), egress.publisher.clone());
     let mut works = Works::new(engine, assembler, dialects.clone(), published, settings.state.summaries.clone());
     let speaker = outgoing.speak(works.engine.take_notices(), calendar).map_err(DaemonError::Start)?;
     let mut house = House { works, keeper, outgoing };

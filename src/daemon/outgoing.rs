@@ -11,6 +11,7 @@ use serde::Serialize;
 use tracing::debug;
 
 use crate::dialect::Request;
+use crate::dialect::sparkplug::host;
 use crate::engine::{Notice, Notices, RejectedSample, Stats};
 use crate::publish::assemble::Assembled;
 use crate::publish::egress::Publisher;
@@ -26,6 +27,8 @@ use crate::topic::{OutTopic, Root};
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     root: Root,
+    /// Where to say whether the daemon is there as a Sparkplug host application.
+    host: Option<String>,
     publisher: Publisher,
 }
 
@@ -44,8 +47,8 @@ const fn expiry_s(kind: WindowKind) -> u32 {
 }
 
 impl Outgoing {
-    pub(super) fn new(root: Root, publisher: Publisher) -> Self {
-        Self { root, publisher }
+    pub(super) fn new(root: Root, host: Option<String>, publisher: Publisher) -> Self {
+        Self { root, host, publisher }
     }
 
     /// A summary as it goes out, retained.
@@ -135,6 +138,21 @@ impl Outgoing {
             retain: false,
             priority: Priority::Routine,
             expiry_s: Some(REQUEST_EXPIRY_S),
+            schema: String::new(),
+        });
+    }
+
+    /// Says, retained, whether the daemon is there as a Sparkplug host application, if it is to be one; `begun_ms` is that
+    /// of the last will.
+    pub(super) fn host(&self, is_online: bool, begun_ms: i64) {
+        let Some(topic) = self.host.clone() else { return };
+        let payload = if is_online { host::online(begun_ms) } else { host::offline(begun_ms) };
+        self.publisher.publish(Entry {
+            topic,
+            payload: payload.into(),
+            retain: true,
+            priority: Priority::Alarm,
+            expiry_s: None,
             schema: String::new(),
         });
     }

@@ -39,6 +39,14 @@ impl Dialer {
         Link::open(&self.endpoint, self.will.as_ref(), self.choice.version, self.clock)
     }
 
+    /// As [`Self::dial`], with a last will for this connection alone.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub fn dial_with(&mut self, will: &Will) -> Result<Link, ConfigError> {
+        Link::open(&self.endpoint, Some(will), self.choice.version, self.clock)
+    }
+
     /// To be told when a link was accepted by the broker.
     pub fn connected(&mut self) {
         self.choice.proven = true;

@@ -156,6 +156,9 @@ impl Settings {
                 let what = format!("overlaps the root of source {:?}: messages would count twice", other.name);
                 refuse("root", what);
             }
+            if source.host.is_some() && self.sources[..index].iter().any(|other| other.host.is_some()) {
+                refuse("host", "another source has one already, and a connection has one last will".to_owned());
+            }
             if source.may_read(&self.publish.root) {
                 refuse("root", "overlaps publish.root: the daemon would read what it writes".to_owned());
             }

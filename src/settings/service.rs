@@ -18,7 +18,7 @@ use crate::dialect::mapping::spec::Spec;
 use crate::dialect::mapping::template::Template;
 use crate::dialect::{cec102 as tcec, ocpp, ykc as piles};
 use crate::engine::Quota;
-use crate::topic::Root;
+use crate::topic::{ID_BYTES_MAX, Root, check_id};
 
 /// Sources at most.
 pub const SOURCES_MAX: usize = 32;
@@ -115,6 +115,8 @@ pub struct Source {
     pub quota: Quota,
     /// Whether stations may be asked to say anew what is missing; only Sparkplug B has a way to ask.
     pub rebirth: bool,
+    /// The id of the Sparkplug host application that the daemon is, where it says that it is one.
+    pub host: Option<String>,
     /// What its topics and payloads say, where its dialect is a mapping.
     pub mapping: Option<Arc<Spec>>,
     /// Where its frames are, where its dialect is OCPP.
@@ -163,6 +165,15 @@ impl Source {
     }
 }
 
+/// The id of a Sparkplug host application; none where it is empty.
+fn host(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let id = check_id(text, ID_BYTES_MAX).map_err(|_| "is no id that a topic can hold".to_owned())?;
+    Ok(Some(id.to_owned()))
+}
+
 /// The root of dialects that are no mapping.
 fn usual_root(dialect: DialectName) -> &'static str {
     match dialect {
@@ -204,6 +215,7 @@ pub(super) fn source(t: &mut Section<'_>) -> Source {
             stations_max: t.count("stations", 0, 0..=10_000_000),
         },
         rebirth: dialect == DialectName::Sparkplug && t.flag("rebirth", true),
+        host: if dialect == DialectName::Sparkplug { t.text("host", "", host) } else { None },
         mapping: None,
         ocpp: None,
         cec102: None,

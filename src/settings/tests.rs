@@ -196,6 +196,11 @@ fn values_that_do_not_go_together_are_refused() {
         &["3: source[1].name: \"native\" is the name of another source already"],
     );
     check(
+        "[[source]]\ndialect = 'sparkplug'\nhost = 'a'\n[[source]]\nname = 'b'\ndialect = 'sparkplug'\nroot = 'b'\nhost = 'b'",
+        &["8: source[1].host: another source has one already, and a connection has one last will"],
+    );
+    check("[[source]]\ndialect = 'sparkplug'\nhost = 'a/b'", &["3: source[0].host: is no id that a topic can hold"]);
+    check(
         "[state]\nretention_1m_days = 2",
         &["2: state.retention_1m_days: is shorter than time.late_limit_h: late messages could not be counted"],
     );

@@ -4,6 +4,7 @@
 
 pub mod fake_broker;
 pub mod mosquitto;
+pub mod python;
 
 use chargetally::mqtt::{Dialer, Endpoint, Event, Filter, Incoming, Link, Outgoing, Protocol, Qos, Will};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

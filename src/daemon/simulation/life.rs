@@ -116,7 +116,7 @@ impl Life {
         let opened = Keeper::open(directory, limits, SYNC_WAIT_MS, plant.forgetful(workers), now)?;
         let Opened { keeper, engine, published, first, resumed } = opened;
         let publisher = Publisher::unconnected(OutboxLimits { entries_max: 10_000, bytes_max: 64 << 20 });
-        let outgoing = Outgoing::new(Root::default_out(), publisher.clone());
+        let outgoing = Outgoing::new(Root::default_out(), None, publisher.clone());
         let assembler = Assembler { first, ..plant.assembler.clone() };
         let mut works = Works::new(engine, assembler, plant.dialects(), published, KEPT_WHOLE.to_vec());
         let speaker = works.engine.take_notices().expect("nobody took them before");

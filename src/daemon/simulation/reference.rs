@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 
 fn outgoing() -> Outgoing {
     let limits = OutboxLimits { entries_max: 1_000, bytes_max: 1 << 20 };
-    Outgoing::new(Root::default_out(), Publisher::unconnected(limits))
+    Outgoing::new(Root::default_out(), None, Publisher::unconnected(limits))
 }
 
 /// Does everything that the journal told, once and without a store.

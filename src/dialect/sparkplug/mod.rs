@@ -2,6 +2,7 @@
 //! are read by them, deaths end them; where a sequence has a gap or an alias is not known, the node is asked to say
 //! everything anew. Data are taken all the same across a gap, for every value in them stands for itself.
 
+pub mod host;
 pub mod metric;
 #[cfg(test)]
 mod tests;
