@@ -83,6 +83,8 @@ pub enum IngestEvent {
         version: Version,
         /// Whether the broker kept our session.
         session_present: bool,
+        /// Whether what was subscribed to before still is: then no [`IngestEvent::Subscribed`] follows.
+        resumed: bool,
         /// What the broker allows.
         limits: ServerLimits,
     },
@@ -258,9 +260,10 @@ impl Ingest {
                 self.dialer.connected();
                 self.backoff.reset();
                 let version = link.version();
-                self.waiting.push_back(IngestEvent::Connected { version, session_present, limits });
                 // On the first connection the filters may be others than those of the session that was kept.
-                if !(session_present && self.subscribed) {
+                let resumed = session_present && self.subscribed;
+                self.waiting.push_back(IngestEvent::Connected { version, session_present, resumed, limits });
+                if !resumed {
                     self.subscribed = false;
                     self.subscribe(link);
                 }

@@ -212,8 +212,9 @@ impl Driver {
                 let durable = house.take(&batch)?;
                 self.acknowledge(durable);
             }
-            IngestEvent::Connected { version, session_present, limits } => {
+            IngestEvent::Connected { version, session_present, resumed, limits } => {
                 told_connected(version, session_present, limits);
+                self.subscribed = resumed;
                 self.listen(true)?;
             }
             IngestEvent::Subscribed(filters) => {
