@@ -3,13 +3,16 @@
 set -uo pipefail
 export DEBIAN_FRONTEND=noninteractive SYSTEMD_PAGER= SYSTEMD_COLORS=0
 unit=chargetally.service
+minutes=/run-here/minutes.ndjson
+# Greatest exposure, in tenths, that systemd may find; tests/systemd.rs holds the same.
+exposure_max_tenths=10
 seen=0
 
-ok() { seen=$((seen + 1)); printf 'ok %2d  %s\n' "$seen" "$*"; }
+ok() { seen=$((seen + 1)); printf 'ok %2d  %3d s  %s\n' "$seen" "$SECONDS" "$*"; }
 fail() {
-    printf 'FAILED %s\n' "$*"
-    systemctl status --no-pager "$unit" || true
-    journalctl --no-pager -u "$unit" -n 40 || true
+    printf 'FAILED  %3d s  %s\n' "$SECONDS" "$*"
+    systemctl status --no-pager --lines=0 "$unit" || true
+    journalctl --no-pager -u "$unit" -n 60 || true
     exit 1
 }
 property() { systemctl show --property="$2" --value "$1"; }
@@ -26,22 +29,40 @@ within() {
 }
 is() { [[ $(property "$1" "$2") == "$3" ]]; }
 journal_has() { journalctl --no-pager -u "$unit" -o cat | grep -q -- "$1"; }
-# The last retained value of a topic, waiting a little for it.
-retained() { mosquitto_sub -h 127.0.0.1 -W 5 -C 1 -t "$1" 2>/dev/null; }
+journal_count() { journalctl --no-pager -u "$unit" -o cat | grep -c -- "$1"; }
+journal_has_more() { (($(journal_count "$1") > $2)); }
+# A retained value of a topic, waiting a little for it.
+retained() { mosquitto_sub -h 127.0.0.1 -W 3 -C 1 -t "$1" 2>/dev/null; }
+says_online() { [[ $(retained chargetally/v1/status) == online ]]; }
+status_says() { property "$unit" StatusText | grep -q -- "$1"; }
+# A sample at QoS 1 of the one connector, with its register in kWh; each is counted.
+said=0
 say_telemetry() {
-    local now
-    now=$(date +%s%3N)
-    mosquitto_pub -h 127.0.0.1 -q 1 -t "ev/v1/53/op/st$2/1/telemetry" \
-        -m "{\"ts\":$now,\"status\":\"charging\",\"power_kw\":$1,\"import_kwh\":$3}"
+    mosquitto_pub -h 127.0.0.1 -q 1 -t ev/v1/53/op/st/1/telemetry \
+        -m "{\"ts\":$(date +%s%3N),\"status\":\"charging\",\"power_kw\":60,\"import_kwh\":$1}" || fail "mosquitto_pub"
+    said=$((said + 1))
+}
+
+# The package as it is, and the same with a lower version, to upgrade from.
+older_package() {
+    dpkg-deb -R /run-here/chargetally.deb /run-here/older
+    sed -i 's/^Version: .*/Version: 0.0.1-1/' /run-here/older/DEBIAN/control
+    dpkg-deb -Zgzip -z1 -b /run-here/older /run-here/older.deb
 }
 
 install() {
-    dpkg -i /run-here/chargetally.deb >/dev/null 2>&1 || fail "dpkg -i"
+    local path
+    older_package >/dev/null || fail "repacking"
+    dpkg -i /run-here/older.deb >/run-here/dpkg.log 2>&1 || fail "dpkg -i: $(tail -3 /run-here/dpkg.log)"
     [[ $(systemctl is-enabled $unit 2>/dev/null) == disabled ]] || fail "enabled by the installation"
     is $unit ActiveState inactive || fail "started by the installation"
     chargetally check --config /etc/chargetally --files --quiet || fail "the shipped settings"
-    [[ -f /usr/share/man/man1/chargetally.1.gz && -f /usr/share/man/man5/chargetally.toml.5.gz ]] || ls /usr/share/man
-    ok "installed: $(dpkg-query -W chargetally), neither enabled nor started, settings accepted"
+    for path in share/doc/chargetally/third-party-licences.gz \
+        share/doc/chargetally/sbom.cdx.json.gz share/man/man1/chargetally.1.gz \
+        share/man/man5/chargetally.toml.5.gz share/bash-completion/completions/chargetally; do
+        dpkg -L chargetally | grep -qx "/usr/${path}\|/usr/${path%.gz}" || fail "no /usr/$path in the package"
+    done
+    ok "installed: $(dpkg-query -W chargetally | tr '\t' ' '), neither enabled nor started, settings accepted"
     # Windows of a minute, given out soon after their end, so that there is something to see.
     printf '[publish]\ngrace_s = 1\nlevels = ["nation", "province", "station"]\nwindows = ["1m"]\n' \
         >/etc/chargetally/site.toml
@@ -57,19 +78,18 @@ broker_arrives_later() {
     within 60 "active" is $unit ActiveState active
     journal_has "subscribed filters=" || fail "active before it had subscribed"
     ok "active only once it had subscribed, to a broker that came later"
-    local status
-    within 15 "status line" bash -c "systemctl show -p StatusText --value $unit | grep -q ."
-    status=$(property $unit StatusText)
-    ok "status line: $status"
+    mosquitto_sub -h 127.0.0.1 -V 5 -c -x 3600 -q 1 -i recorder -t 'chargetally/v1/summary/1m/station/#' >>$minutes &
+    say_telemetry 100
+    within 15 "status line" status_says "^subscribed; 1 messages, 1 accepted, 0 rejected"
+    ok "status line: $(property $unit StatusText)"
 }
 
-works() {
-    local summary=chargetally/v1/summary/1m/nation
-    say_telemetry 60 1 100
-    sleep 5
-    say_telemetry 60 1 100.1
-    within 80 "a summary" bash -c "mosquitto_sub -h 127.0.0.1 -W 3 -C 1 -t $summary | grep -q chargetally.summary/1"
-    ok "summaries appear: $(retained "$summary" | head -c 100)..."
+journal_fields() {
+    journalctl --no-pager -u $unit -o json | jq -es 'map(select(.CHARGETALLY_RETRY_IN_MS and .PRIORITY == "4"
+        and .SYSLOG_IDENTIFIER == "chargetally" and (.TARGET | startswith("chargetally::")))) | length > 0' >/dev/null ||
+        fail "no fields in the journal"
+    ok "the journal has priorities and fields: $(journalctl --no-pager -u $unit -o json -p warning |
+        jq -c 'select(.CHARGETALLY_RETRY_IN_MS) | {MESSAGE, PRIORITY, CHARGETALLY_RETRY_IN_MS}' | head -1)"
 }
 
 directories() {
@@ -79,61 +99,109 @@ directories() {
     [[ $user != 0 ]] || fail "it runs as root"
     [[ -L /var/lib/chargetally && -d /var/lib/private/chargetally ]] || fail "no state directory"
     [[ $(stat -c %a /var/lib/private/chargetally) == 700 ]] || fail "the state directory is open to others"
+    [[ $(find /var/lib/private/chargetally -type f -perm /077 | wc -l) == 0 ]] || fail "a file of the state is open to others"
     grep -q '^CapEff:[[:space:]]*0000000000000000$' "/proc/$pid/status" || fail "it has capabilities"
     grep -q '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status" || fail "it may gain privileges"
     grep -q '^Seccomp:[[:space:]]*2$' "/proc/$pid/status" || fail "no system call filter"
     ok "user $user, no capability, no new privileges, seccomp on, state directory 0700"
-    ok "$(systemd-analyze security --no-pager $unit | tail -1 | sed 's/[^ -~]//g')"
+    systemd-analyze security --no-pager --threshold=$exposure_max_tenths $unit >/run-here/exposure ||
+        fail "too open: $(tail -1 /run-here/exposure)"
+    ok "$(tail -1 /run-here/exposure | sed 's/[^ -~]//g; s/^ *//'), at most $exposure_max_tenths tenths; what is left:" \
+        "$(grep -a '✗' /run-here/exposure | awk '{ print $2 }' | paste -sd ' ')"
 }
 
 reloads() {
-    local pid
+    local pid states="" state
     pid=$(property $unit MainPID)
-    cp /etc/chargetally/site.toml /tmp/good.toml
+    cp /etc/chargetally/site.toml /run-here/good.toml
     printf '[mqtt]\nkeep_alive_s = 0\n' >/etc/chargetally/site.toml
     systemctl reload $unit
     within 10 "refusal" journal_has "the new settings are refused"
     within 10 "active" is $unit ActiveState active
     [[ $(property $unit MainPID) == "$pid" ]] || fail "another process after a refused reload"
     ok "settings that check refuses leave the old ones running: $(property $unit StatusText)"
-    cp /tmp/good.toml /etc/chargetally/site.toml
-    systemctl reload $unit
-    within 10 "taken up" journal_has "new settings are taken up"
-    within 20 "active" is $unit ActiveState active
+    cp /run-here/good.toml /etc/chargetally/site.toml
+    # By a bare signal, so that only the daemon's own word makes the unit `reloading`.
+    kill -HUP "$pid"
+    for _ in $(seq 300); do
+        state=$(property $unit ActiveState)
+        [[ $states == *"$state" ]] || states+=" $state"
+        [[ $states == *"reloading active" ]] && break
+        sleep 0.01
+    done
+    [[ $states == *"reloading active" ]] || fail "no reload seen, but:$states"
+    journal_has "new settings are taken up" || fail "reloaded without taking the settings up"
     [[ $(property $unit MainPID) == "$pid" ]] || fail "another process after a reload"
-    ok "good settings are taken up by the same process"
+    ok "SIGHUP:$states, and the good settings are taken up by the same process"
 }
+
+is_back() { (($(property $unit NRestarts) > $1)) && is $unit ActiveState active; }
 
 restarts() {
     local before
     before=$(property $unit NRestarts)
+    say_telemetry 100.02
     kill -9 "$(property $unit MainPID)"
-    within 30 "restarted" bash -c "[[ \$(systemctl show -p NRestarts --value $unit) -gt $before && \$(systemctl is-active $unit) == active ]]"
-    ok "kill -9: restarted and subscribed again"
+    sleep 1
+    say_telemetry 100.04
+    within 30 "restarted" is_back "$before"
+    say_telemetry 100.06
+    ok "kill -9: restarted and subscribed again, with messages before, meanwhile and after"
     before=$(property $unit NRestarts)
     kill -STOP "$(property $unit MainPID)"
-    within 60 "the watchdog" bash -c "[[ \$(systemctl show -p NRestarts --value $unit) -gt $before && \$(systemctl is-active $unit) == active ]]"
+    say_telemetry 100.08
+    within 60 "the watchdog" is_back "$before"
     journalctl --no-pager -u $unit | grep -q "Watchdog timeout" || fail "restarted, but not by the watchdog"
-    ok "a stuck process is restarted by the watchdog"
+    ok "a stuck process is restarted by the watchdog: $(journalctl --no-pager -u $unit -o cat | grep -m1 'Watchdog timeout')"
 }
 
 broker_goes() {
+    local downs ups
+    downs=$(journal_count "connection is down")
+    ups=$(journal_count "subscribing connection is up")
     systemctl stop mosquitto
-    within 10 "noticed" bash -c "journalctl --no-pager -u $unit -n 3 -o cat | grep -q 'connection is down'"
-    sleep "${OUTAGE_S:-60}"
+    within 10 "noticed" journal_has_more "connection is down" "$downs"
+    sleep "$OUTAGE_S"
     is $unit ActiveState active || fail "it gave up"
-    systemctl start mosquitto
-    within 90 "subscribed again" bash -c "journalctl --no-pager -u $unit -n 1 -o cat | grep -qE 'subscribed|connection is up'"
-    within 20 "online" bash -c "mosquitto_sub -h 127.0.0.1 -W 3 -C 1 -t chargetally/v1/status | grep -q online"
-    ok "the broker was away for ${OUTAGE_S:-60} s: subscribed again by itself"
+    systemctl start mosquitto || fail "Mosquitto does not start again"
+    # Attempts grow apart to a minute at most.
+    within 90 "connected again" journal_has_more "subscribing connection is up" "$ups"
+    within 90 "online" says_online
+    say_telemetry 100.1
+    within 15 "status line" status_says "^subscribed; "
+    ok "the broker was away for $OUTAGE_S s: connected again by itself; $(property $unit StatusText)"
+}
+
+# Sums over the last revisions of all minutes so far: samples accepted, and J delivered.
+sums() {
+    jq -sc 'group_by(.window.start) | map(max_by(.window.revision).tally)
+        | [(map(.accepted) | add), (map(.import_j) | add)]' $minutes
+}
+all_is_there() { [[ $(sums) == "[$said,360000]" ]]; }
+
+nothing_is_lost() {
+    # The minute of the last sample has to close first; 0.1 kWh are 360 000 J.
+    within 75 "all $said samples and 360000 J, but $(sums)" all_is_there
+    ok "nothing is lost: $said samples accepted, 100.1 - 100 kWh = 360000 J in $(jq -r .window.start $minutes | sort -u |
+        wc -l) minutes"
+    ok "a summary: $(tail -1 $minutes | head -c 160)..."
+    [[ $(journalctl --no-pager -u $unit -p err -o json SYSLOG_IDENTIFIER=chargetally | jq -r .MESSAGE | cut -d' ' -f1-6) == \
+        "the new settings are refused, the" ]] || fail "lines at ERROR"
+    ok "no line at ERROR but the one of the refused settings"
 }
 
 instances() {
+    local instance=chargetally@province.service
     mkdir /etc/chargetally/province
     printf 'hunter2-of-province\n' >/etc/chargetally/province/mqtt-password
     chmod 600 /etc/chargetally/province/mqtt-password
+    # A broker of its own, that lets nobody in without the password.
+    mosquitto_passwd -c -b /run-here/users province hunter2-of-province && chmod 644 /run-here/users
+    printf 'listener 1884 127.0.0.1\nallow_anonymous false\npassword_file /run-here/users\n' >/run-here/closed.conf
+    systemd-run -q --unit=closed-broker mosquitto -c /run-here/closed.conf || fail "the second broker"
     cat >/etc/chargetally/province/site.toml <<END
 [mqtt]
+url = "mqtt://127.0.0.1:1884"
 client_id = "chargetally-province"
 username = "province"
 password_file = "credential:mqtt-password"
@@ -146,34 +214,52 @@ END
     printf '[Service]\nLoadCredential=mqtt-password:/etc/chargetally/province/mqtt-password\n' \
         >/etc/systemd/system/chargetally@province.service.d/credentials.conf
     systemctl daemon-reload
-    systemctl start chargetally@province || fail "the instance: $(journalctl --no-pager -u chargetally@province -n 5 -o cat)"
-    is chargetally@province.service ActiveState active || fail "the instance is not active"
+    timeout 30 systemctl start $instance || fail "the instance: $(journalctl --no-pager -u $instance -n 5 -o cat)"
+    is $instance ActiveState active || fail "the instance is not active"
+    [[ -d /var/lib/private/chargetally-province ]] || fail "no state directory of the instance"
+    is $unit ActiveState active || fail "the plain unit went away"
     journalctl --no-pager | grep -q hunter2 && fail "the password is in the journal"
-    ok "chargetally@province beside it, its password a credential that only root can read"
-    systemctl stop chargetally@province
+    ok "chargetally@province beside it, let in by a password that is a credential, and is in no log"
+    systemctl stop $instance closed-broker
 }
 
 stops() {
     systemctl stop $unit
     journal_has "stopped unsent=0" || fail "it did not send what waited"
-    [[ $(property $unit Result) == success ]] || fail "result $(property $unit Result)"
+    is $unit Result success || fail "result $(property $unit Result)"
     [[ $(retained chargetally/v1/status) == *offline* ]] || fail "the status is not offline"
     ok "stop drains and says offline"
 }
 
-removes() {
-    dpkg -i /run-here/chargetally.deb >/dev/null 2>&1 || fail "upgrade"
-    ok "upgraded over itself"
-    dpkg -r chargetally >/dev/null 2>&1 || fail "remove"
-    [[ -f /etc/chargetally/chargetally.toml && -d /var/lib/private/chargetally ]] || fail "a removal took settings or state"
-    [[ ! -e /usr/bin/chargetally ]] || fail "the binary is still there"
-    dpkg -P chargetally >/dev/null 2>&1 || fail "purge"
-    [[ ! -e /var/lib/private/chargetally && ! -e /var/lib/chargetally && ! -e /etc/chargetally/chargetally.toml ]] \
-        || fail "a purge left state or settings"
-    ok "removal keeps settings and state, a purge takes them"
+upgrades() {
+    local pid
+    systemctl start $unit || fail "start"
+    pid=$(property $unit MainPID)
+    dpkg -i /run-here/chargetally.deb >/run-here/dpkg.log 2>&1 || fail "upgrade: $(tail -3 /run-here/dpkg.log)"
+    within 20 "active" is $unit ActiveState active
+    [[ $(property $unit MainPID) != "$pid" ]] || fail "the old program still runs"
+    [[ $(systemctl is-enabled $unit) == enabled ]] || fail "no longer enabled"
+    ok "upgraded to $(dpkg-query -W -f '${Version}' chargetally) while it ran: restarted, still enabled"
 }
 
-for step in install broker_arrives_later works directories reloads restarts broker_goes instances stops removes; do
+removes() {
+    dpkg -r chargetally >/run-here/dpkg.log 2>&1 || fail "remove: $(tail -3 /run-here/dpkg.log)"
+    is $unit ActiveState inactive || fail "a removed daemon runs"
+    [[ -f /etc/chargetally/chargetally.toml && -d /var/lib/private/chargetally ]] || fail "a removal took settings or state"
+    [[ ! -e /usr/bin/chargetally ]] || fail "the binary is still there"
+    dpkg -P chargetally >/run-here/dpkg.log 2>&1 || fail "purge: $(tail -3 /run-here/dpkg.log)"
+    local left
+    # What the administrator wrote stays; nothing else does.
+    left=$(find / -xdev -name '*chargetally*' -not -path '/run-here/*' -not -path '/proc/*' -not -path '/etc/mosquitto/*' \
+        -not -path '/etc/chargetally' -not -path '/etc/systemd/system/chargetally@province.service.d*')
+    [[ -z $left ]] || fail "a purge left: $left"
+    [[ $(find /etc/chargetally -type f | sort | paste -sd ' ') == "/etc/chargetally/province/mqtt-password \
+/etc/chargetally/province/site.toml /etc/chargetally/site.toml" ]] || fail "settings left: $(find /etc/chargetally)"
+    ok "removal keeps settings and state; a purge leaves only what the administrator wrote"
+}
+
+for step in install broker_arrives_later journal_fields directories reloads restarts broker_goes nothing_is_lost \
+    instances stops upgrades removes; do
     "$step"
 done
 echo "booted: $seen points hold on $(. /etc/os-release && echo "$PRETTY_NAME"), systemd $(systemctl --version | head -1 | cut -d' ' -f2)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Debian package: target/debian/chargetally_VERSION_ARCH.deb. With a profile as its argument (`dev` is quick
-# to build, for trying the package out) that one is taken instead of `release`.
+# Builds the Debian package: target/debian/chargetally_VERSION_ARCH.deb. With a profile as its argument that one is taken
+# instead of `release`: `package-check` is quicker to build and is what CI packs and boots.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
@@ -22,9 +22,7 @@ fi
 
 # The package's own features: the demo's broker has no place on a server.
 cargo build --locked --profile "$profile" --no-default-features --features tls
-folder=$profile
-[[ $profile == dev ]] && folder=debug
-binary="$target/$folder/chargetally"
+binary="$target/$profile/chargetally"
 
 rm -rf "$output"
 mkdir -p "$output/man"
@@ -33,6 +31,7 @@ mkdir -p "$output/man"
 "$binary" completions zsh >"$output/_chargetally"
 "$binary" completions fish >"$output/chargetally.fish"
 python3 scripts/licences.py "$output/third-party-licences"
+python3 scripts/sbom.py "$output/sbom.cdx.json"
 version=$("$binary" --version | cut -d' ' -f2)
 cat >"$output/changelog" <<END
 chargetally ($version-1) unstable; urgency=medium

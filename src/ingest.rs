@@ -103,6 +103,8 @@ pub enum IngestEvent {
         version: Version,
         /// Whether the broker kept our session.
         session_present: bool,
+        /// Whether what was subscribed to before still is: then no [`IngestEvent::Subscribed`] follows.
+        resumed: bool,
         /// What the broker allows.
         limits: ServerLimits,
     },
@@ -288,10 +290,11 @@ impl Ingest {
                 self.dialer.connected();
                 self.backoff.reset();
                 let version = link.version();
-                let begun_ms = self.begun_ms;
-                self.waiting.push_back(IngestEvent::Connected { begun_ms, version, session_present, limits });
                 // On the first connection the filters may be others than those of the session that was kept.
-                if !(session_present && self.subscribed) {
+                let resumed = session_present && self.subscribed;
+                let begun_ms = self.begun_ms;
+                self.waiting.push_back(IngestEvent::Connected { begun_ms, version, session_present, resumed, limits });
+                if !resumed {
                     self.subscribed = false;
                     self.subscribe(link);
                 }

@@ -1,13 +1,19 @@
-//! Where log lines go: to standard error, filtered and written as the settings say.
+//! Where log lines go: to standard error, filtered and written as the settings say; under systemd to the journal as
+//! entries with fields, unless the settings ask for JSON.
 //!
-//! Under systemd the journal stamps the lines itself, so they carry no time and no colour there. Standard output
-//! belongs to a command's results and never gets a log line.
+//! The journal stamps lines itself, so they carry no time and no colour there. Standard output belongs to a command's
+//! results and never gets a log line.
+
+mod journal;
 
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 
+use self::journal::Journal;
 use crate::settings::LogFormat;
 
 /// Whether a log filter is one.
@@ -25,16 +31,22 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 /// Starts logging; a second call changes nothing. A filter that [`check_filter`] refuses logs what it can read.
 pub fn init(filter: &str, format: LogFormat) {
     let filter = EnvFilter::builder().parse_lossy(filter);
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let lines = Subscriber::builder()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(!journal && io::stderr().is_terminal());
+    let is_journal = journal::is_standard_error(std::env::var_os("JOURNAL_STREAM").as_deref());
+    let journal =
+        if is_journal && format == LogFormat::Text { Journal::connect(journal::SOCKET.as_ref()).ok() } else { None };
+    let lines = Subscriber::builder().with_writer(io::stderr).with_ansi(!is_journal && io::stderr().is_terminal());
     // An error here says that a subscriber is there already, and then that one is meant.
     let _already = match (format, journal) {
-        (LogFormat::Json, _) => tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish()),
-        (LogFormat::Text, true) => tracing::subscriber::set_global_default(lines.without_time().finish()),
-        (LogFormat::Text, false) => tracing::subscriber::set_global_default(lines.finish()),
+        (LogFormat::Text, Some(journal)) => {
+            tracing::subscriber::set_global_default(registry().with(filter).with(journal))
+        }
+        (LogFormat::Json, _) => {
+            tracing::subscriber::set_global_default(lines.with_env_filter(filter).json().flatten_event(true).finish())
+        }
+        (LogFormat::Text, None) if is_journal => {
+            tracing::subscriber::set_global_default(lines.with_env_filter(filter).without_time().finish())
+        }
+        (LogFormat::Text, None) => tracing::subscriber::set_global_default(lines.with_env_filter(filter).finish()),
     };
 }
 

@@ -1,5 +1,5 @@
-//! SIGHUP against a real Mosquitto and a service manager that is a socket: good settings are taken up without the
-//! process ending, wrong ones leave the old ones running and say why.
+//! The daemon against a real Mosquitto and a service manager that is a socket: at SIGHUP good settings are taken up without
+//! the process ending, wrong ones leave the old ones running and say why; the status line follows the broker.
 #![expect(clippy::disallowed_methods, reason = "a test that waits for a process bounds its own waiting")]
 
 mod support;
@@ -120,4 +120,29 @@ fn a_reload_does_not_make_ready_who_was_not() {
     service.signal("-TERM");
     let told = service.until_told("STOPPING=1");
     assert!(!told.contains("READY") && !told.contains("RELOADING"), "{told}");
+}
+
+#[test]
+fn a_rival_for_the_client_id_is_named_and_the_status_says_when_the_old_session_is_held_again() {
+    let broker = Mosquitto::start();
+    let mut service = Service::start(&settings(broker.port(), ""));
+    service.until_told("STATUS=subscribed; ");
+    let deadline = Instant::now() + PATIENCE;
+    for held in 1..=3 {
+        // Another client comes with the same id, takes the session that is there, and goes.
+        let rival = Command::new("mosquitto_sub")
+            .args(["-V", "5", "-h", "127.0.0.1", "-p", &broker.port().to_string()])
+            .args(["-i", "chargetally", "-c", "-x", "600", "-t", "other", "-E"])
+            .status();
+        assert!(rival.expect("mosquitto_sub is needed: apt-get install mosquitto-clients").success());
+        while service.log().matches("session_present=true").count() < held {
+            assert!(Instant::now() < deadline, "{}", service.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let log = service.log();
+    let line = "soon after each connection: another client may have our client id client_id=\"chargetally\"";
+    assert!(log.contains(line), "{log}");
+    assert_eq!(log.matches("subscribed filters=").count(), 1, "{log}");
+    service.until_told("STATUS=subscribed; ");
 }

@@ -217,12 +217,12 @@ impl Driver {
                 let durable = house.take(&batch)?;
                 self.acknowledge(durable);
             }
-            IngestEvent::Connected { begun_ms, version, session_present, limits } => {
+            IngestEvent::Connected { begun_ms, version, session_present, resumed, limits } => {
                 told_connected(version, session_present, limits);
                 self.begun_ms = Some(begun_ms);
+                self.subscribed = resumed;
                 // Of a session that was kept the subscription stands, and no other answer follows.
-                if session_present && self.ready {
-                    self.subscribed = true;
+                if resumed {
                     self.tell_host();
                 }
                 self.listen(true)?;

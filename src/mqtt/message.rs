@@ -183,6 +183,8 @@ pub enum Why {
     Network(String),
     /// TLS failed: certificates, names or versions.
     Tls(String),
+    /// Another client connected with our client id, and the broker ended our session for it: a person must act.
+    TakenOver,
     /// One of the two broke the protocol, or the broker ended the connection and said why.
     Protocol(String),
 }
@@ -197,6 +199,7 @@ impl fmt::Display for Why {
             Self::NoHandshake(text) => write!(out, "broker did not complete the handshake: {text}"),
             Self::Network(text) => write!(out, "network failed: {text}"),
             Self::Tls(text) => write!(out, "tls failed: {text}"),
+            Self::TakenOver => out.write_str("another client connected with the same client id"),
             Self::Protocol(text) => write!(out, "connection ended: {text}"),
         }
     }

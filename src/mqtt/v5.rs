@@ -234,6 +234,7 @@ fn state_why(error: StateError, connected: bool) -> Why {
             let text = format!("{reason_code:?} {}", reason_string.unwrap_or_default());
             match reason_code {
                 client::DisconnectReasonCode::NotAuthorized => Why::NotAuthorised(text),
+                client::DisconnectReasonCode::SessionTakenOver => Why::TakenOver,
                 _ => Why::Protocol(text.trim_end().to_owned()),
             }
         }
