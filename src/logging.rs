@@ -8,7 +8,7 @@ mod journal;
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::Subscriber;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
@@ -25,28 +25,31 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     if filter.trim().is_empty() {
         return Err(format!("is empty and {rule}"));
     }
-    EnvFilter::builder().parse(filter).map(drop).map_err(|_| format!("is {filter:?} and {rule}"))
+    filter.parse::<Targets>().map(drop).map_err(|_| format!("is {filter:?} and {rule}"))
 }
 
-/// Starts logging; a second call changes nothing. A filter that [`check_filter`] refuses logs what it can read.
+/// Starts logging; a second call changes nothing. Of a filter that [`check_filter`] refuses, `info` is logged.
 pub fn init(filter: &str, format: LogFormat) {
-    let filter = EnvFilter::builder().parse_lossy(filter);
+    let filter = filter.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let is_journal = journal::is_standard_error(std::env::var_os("JOURNAL_STREAM").as_deref());
     let journal =
         if is_journal && format == LogFormat::Text { Journal::connect(journal::SOCKET.as_ref()).ok() } else { None };
-    let lines = Subscriber::builder().with_writer(io::stderr).with_ansi(!is_journal && io::stderr().is_terminal());
+    let lines = Subscriber::builder()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(io::stderr)
+        .with_ansi(!is_journal && io::stderr().is_terminal());
     // An error here says that a subscriber is there already, and then that one is meant.
     let _already = match (format, journal) {
         (LogFormat::Text, Some(journal)) => {
             tracing::subscriber::set_global_default(registry().with(filter).with(journal))
         }
         (LogFormat::Json, _) => {
-            tracing::subscriber::set_global_default(lines.with_env_filter(filter).json().flatten_event(true).finish())
+            tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish().with(filter))
         }
         (LogFormat::Text, None) if is_journal => {
-            tracing::subscriber::set_global_default(lines.with_env_filter(filter).without_time().finish())
+            tracing::subscriber::set_global_default(lines.without_time().finish().with(filter))
         }
-        (LogFormat::Text, None) => tracing::subscriber::set_global_default(lines.with_env_filter(filter).finish()),
+        (LogFormat::Text, None) => tracing::subscriber::set_global_default(lines.finish().with(filter)),
     };
 }
 
