@@ -202,11 +202,12 @@ fn connect(file: &Path, known: usize) -> Result<Connection, StoreError> {
     schema::accept(&connection, file, u32::try_from(known).unwrap_or(u32::MAX))?;
     connection
         .execute_batch(
-            // Page size and auto_vacuum take effect in an empty file only. The cache is 2 MiB, the log is taken over into
-            // the file at 16 MiB, and cut to 64 MiB where it grew beyond that.
+            // Page size and auto_vacuum take effect in an empty file only. The cache is 512 KiB: what a checkpoint writes is
+            // larger than any cache, and is not read again. The log is taken over into the file at 16 MiB, and cut to
+            // 64 MiB where it grew beyond that.
             "PRAGMA page_size = 8192;
              PRAGMA auto_vacuum = INCREMENTAL;
-             PRAGMA cache_size = -2048;
+             PRAGMA cache_size = -512;
              PRAGMA temp_store = MEMORY;
              PRAGMA trusted_schema = OFF;
              PRAGMA cell_size_check = ON;",
