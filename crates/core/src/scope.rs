@@ -182,6 +182,10 @@ impl Part {
     }
 }
 
+/// An [`Attribution`], densely numbered within a shard. All connectors of a station that count alike share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributionIndex(pub u32);
+
 /// Where a contribution counts. Immutable: what changes hands gets another attribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -19,10 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::book::SlotIndex;
 use crate::census::Snapshot;
 use crate::registration::Scene;
-use crate::scope::{Attribution, Level, Named, Scope, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Level, Named, Scope, StationIndex};
 use crate::shard::{Change, Report};
 use crate::state::State;
 use crate::tally::{Merge, Tally};
@@ -109,7 +108,8 @@ type Staged = BTreeMap<Bucket, FxHashMap<Scope, Tally>>;
 pub struct Rollup {
     config: RollupConfig,
     names: Names,
-    slots: Vec<Vec<Attribution>>,
+    /// By shard and the number that it gave.
+    attributions: Vec<Vec<Attribution>>,
     windows: BTreeMap<(WindowKind, Bucket), WindowBook>,
     staged: Staged,
     staged_full: Vec<(Bucket, StationIndex, i64)>,
@@ -136,7 +136,7 @@ impl Rollup {
         Self {
             config,
             names: Names::new(shards),
-            slots: vec![Vec::new(); shards],
+            attributions: vec![Vec::new(); shards],
             windows: BTreeMap::new(),
             staged: Staged::new(),
             staged_full: Vec::new(),
@@ -159,23 +159,23 @@ impl Rollup {
 
     /// Takes in what one shard handed over; [`apply`](Self::apply) adds it to the windows.
     pub fn absorb(&mut self, shard: usize, report: Report) {
-        let Report { stations, operators, slots, changes } = report;
+        let Report { stations, operators, attributions, changes } = report;
         self.names.learn(shard, &operators, stations);
-        for slot in slots {
-            let attribution = self.names.globalise(shard, slot);
-            self.slots[shard].push(attribution);
+        for attribution in attributions {
+            let attribution = self.names.globalise(shard, attribution);
+            self.attributions[shard].push(attribution);
         }
-        for Change { bucket, slot, mut tally } in changes {
-            let attribution = self.slots[shard][slot.0 as usize];
+        for Change { bucket, attribution, mut tally } in changes {
+            let attribution = self.attributions[shard][attribution.0 as usize];
             self.derive(&attribution, bucket, &mut tally);
             self.stage(&attribution, bucket, &tally);
         }
     }
 
-    /// Where a slot of a shard counts, with numbers of the whole process.
+    /// An attribution that a shard has numbered, with numbers of the whole process.
     #[must_use]
-    pub fn attribution(&self, shard: usize, slot: SlotIndex) -> Option<&Attribution> {
-        self.slots[shard].get(slot.0 as usize)
+    pub fn attribution(&self, shard: usize, number: AttributionIndex) -> Option<&Attribution> {
+        self.attributions[shard].get(number.0 as usize)
     }
 
     /// Entries that follow from the attribution.

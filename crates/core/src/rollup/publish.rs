@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 use super::{Peak, Record, Rollup};
-use crate::book::SlotIndex;
 use crate::census::{Census, Snapshot};
 use crate::registration::Scene;
-use crate::scope::{Attribution, Level, Part, Scope, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Level, Part, Scope, StationIndex};
 use crate::shard::Count;
 use crate::tally::{Merge, Tally};
 use crate::time::Bucket;
@@ -180,11 +179,11 @@ impl Rollup {
 
     /// Adds what a shard counted for a window.
     pub fn count_all(&self, shard: usize, count: &Count, book: &mut CensusBook) {
-        for (slot, census) in &count.census {
-            self.count(shard, *slot, census, book);
+        for (attribution, census) in &count.census {
+            self.count(shard, *attribution, census, book);
         }
-        for (slot, snapshot) in &count.snapshot {
-            self.show(shard, *slot, snapshot, book);
+        for (attribution, snapshot) in &count.snapshot {
+            self.show(shard, *attribution, snapshot, book);
         }
         // Who changed hands touches the window in the scopes of both; in those that they share, once.
         for &(left, joined) in &count.moved {
@@ -198,16 +197,16 @@ impl Rollup {
         book.townships.extend(&count.townships);
     }
 
-    /// Adds a shard's count of one slot to the census of a window.
-    fn count(&self, shard: usize, slot: SlotIndex, census: &Census, book: &mut CensusBook) {
-        if let Some(attribution) = self.attribution(shard, slot) {
+    /// Adds a shard's count of one attribution to the census of a window.
+    fn count(&self, shard: usize, attribution: AttributionIndex, census: &Census, book: &mut CensusBook) {
+        if let Some(attribution) = self.attribution(shard, attribution) {
             book.add(attribution, census);
         }
     }
 
-    /// Adds a shard's snapshot of one slot to the census of a window.
-    fn show(&self, shard: usize, slot: SlotIndex, snapshot: &Snapshot, book: &mut CensusBook) {
-        if let Some(attribution) = self.attribution(shard, slot) {
+    /// Adds a shard's snapshot of one attribution to the census of a window.
+    fn show(&self, shard: usize, attribution: AttributionIndex, snapshot: &Snapshot, book: &mut CensusBook) {
+        if let Some(attribution) = self.attribution(shard, attribution) {
             book.add_snapshot(attribution, snapshot);
         }
     }

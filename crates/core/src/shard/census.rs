@@ -9,7 +9,7 @@ use crate::book::SlotIndex;
 use crate::census::{Census, Snapshot};
 use crate::region::Setting;
 use crate::registration::{Access, Current, Scene, StationState};
-use crate::scope::Named;
+use crate::scope::{AttributionIndex, Named};
 use crate::state::State;
 use crate::tally::Merge;
 use crate::time::{Bucket, EventTime};
@@ -28,13 +28,13 @@ const MS_PER_DAY: i64 = 86_400_000;
 /// What a shard counts for one window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Count {
-    /// By slot, in order.
-    pub census: Vec<(SlotIndex, Census)>,
-    /// By slot, in order; empty unless the window has just closed.
-    pub snapshot: Vec<(SlotIndex, Snapshot)>,
-    /// Connectors that counted elsewhere at the window's beginning: under the first slot then, under the second at its
-    /// end.
-    pub moved: Vec<(SlotIndex, SlotIndex)>,
+    /// By attribution, in order.
+    pub census: Vec<(AttributionIndex, Census)>,
+    /// By attribution, in order; empty unless the window has just closed.
+    pub snapshot: Vec<(AttributionIndex, Snapshot)>,
+    /// Connectors that counted elsewhere at the window's beginning: under the first attribution then, under the second
+    /// at its end.
+    pub moved: Vec<(AttributionIndex, AttributionIndex)>,
     /// Townships with at least one facility open to the public, in order, repeated where there are several.
     pub townships: Vec<u32>,
 }
@@ -43,11 +43,11 @@ impl Shard {
     /// Takes the census of a window, and its snapshot if the window has just closed.
     #[must_use]
     pub fn take_census(&self, window: Window, with_snapshot: bool) -> Count {
-        let mut census: FxHashMap<SlotIndex, Census> = FxHashMap::default();
-        self.census(window, |slot, counted| census.entry(slot).or_default().merge(counted));
-        let mut snapshot: FxHashMap<SlotIndex, Snapshot> = FxHashMap::default();
+        let mut census: FxHashMap<AttributionIndex, Census> = FxHashMap::default();
+        self.census(window, |slot, counted| census.entry(self.number_at(slot)).or_default().merge(counted));
+        let mut snapshot: FxHashMap<AttributionIndex, Snapshot> = FxHashMap::default();
         if with_snapshot {
-            self.snapshot(window, |slot, shown| snapshot.entry(slot).or_default().merge(shown));
+            self.snapshot(window, |slot, shown| snapshot.entry(self.number_at(slot)).or_default().merge(shown));
         }
         Count {
             census: in_order(census),
@@ -57,8 +57,13 @@ impl Shard {
         }
     }
 
-    /// Connectors that changed hands within a window: for each slot that they left, that and the one at the end.
-    fn moved_within(&self, window: Window) -> Vec<(SlotIndex, SlotIndex)> {
+    /// The number of the attribution under which a slot counts.
+    fn number_at(&self, slot: SlotIndex) -> AttributionIndex {
+        self.slots[slot.0 as usize].attribution
+    }
+
+    /// Connectors that changed hands within a window: for each attribution that they left, that and the one at the end.
+    fn moved_within(&self, window: Window) -> Vec<(AttributionIndex, AttributionIndex)> {
         let last = Bucket::from_number(window.end.number() - 1);
         let mut moved = Vec::new();
         for connector in &self.connectors {
@@ -75,7 +80,7 @@ impl Shard {
                 && begun < from
                 && from < since
             {
-                moved.push((before, at_end));
+                moved.push((self.number_at(before), self.number_at(at_end)));
                 (slot, since) = (before, from);
             }
         }
@@ -183,9 +188,9 @@ impl Shard {
     }
 }
 
-fn in_order<T>(by_slot: FxHashMap<SlotIndex, T>) -> Vec<(SlotIndex, T)> {
-    let mut ordered: Vec<_> = by_slot.into_iter().collect();
-    ordered.sort_unstable_by_key(|&(slot, _)| slot);
+fn in_order<T>(counted: FxHashMap<AttributionIndex, T>) -> Vec<(AttributionIndex, T)> {
+    let mut ordered: Vec<_> = counted.into_iter().collect();
+    ordered.sort_unstable_by_key(|&(attribution, _)| attribution);
     ordered
 }
 

@@ -3,10 +3,11 @@
 
 use super::Shard;
 use super::close::Change;
-use super::registry::SlotEntry;
+use super::registry::Owner;
 use crate::book::SlotIndex;
 use crate::scope::Attribution;
-use crate::tally::Merge;
+use crate::tally::{Merge, Tally};
+use crate::time::Bucket;
 
 impl Shard {
     /// Connectors that the registration does not name, and the station itself, follow its region and kind.
@@ -14,16 +15,16 @@ impl Shard {
         let attribution = self.attribution(station, None);
         let whole = Attribution { whole: true, ..attribution };
         let old = self.station(station).slot;
-        if self.slots[old.0 as usize].attribution != whole {
-            let new = self.slot(None, whole);
+        if *self.attribution_at(old) != whole {
+            let new = self.slot(Owner::Station, whole);
             self.claim(old, new);
             self.stations[station as usize].slot = new;
         }
         for index in self.serving(station) {
             let connector = &self.connectors[index as usize];
-            let stale = self.slots[connector.slot.0 as usize].attribution != attribution;
+            let stale = *self.attribution_at(connector.slot) != attribution;
             if connector.spec.is_none() && stale {
-                let slot = self.push_slot(SlotEntry { attribution, claimable: true });
+                let slot = self.push_slot(attribution, Owner::Connector(index), true);
                 if first {
                     self.move_connector(index, slot, first);
                 } else {
@@ -65,9 +66,9 @@ impl Shard {
         self.book.rename_from(self.closed, from, to);
         let (mut later, mut since, mut slot) = (to, self.closed, from);
         loop {
-            let county = self.slots[slot.0 as usize].attribution.county;
-            let kind = self.slots[to.0 as usize].attribution;
-            let own = self.slot(Some(index), Attribution { county, ..kind });
+            let county = self.attribution_at(slot).county;
+            let kind = *self.attribution_at(to);
+            let own = self.slot(Owner::Connector(index), Attribution { county, ..kind });
             self.take_over(slot, own);
             if own != later {
                 self.book.restore_succession(later, own, since);
@@ -86,11 +87,12 @@ impl Shard {
         self.book.rename(from, to);
         let Some(handed_over) = self.unclaimed.remove(&from) else { return };
         self.unclaimed_len -= handed_over.len();
+        let [left, gained] = [from, to].map(|slot| self.slots[slot.0 as usize].attribution);
         for (&bucket, tally) in &handed_over {
             let mut taken_back = tally.clone();
             taken_back.negate();
-            self.moves.push(Change { bucket, slot: from, tally: taken_back });
-            self.moves.push(Change { bucket, slot: to, tally: tally.clone() });
+            self.moves.push(Change { bucket, attribution: left, tally: taken_back });
+            self.moves.push(Change { bucket, attribution: gained, tally: tally.clone() });
         }
         if self.slots[to.0 as usize].claimable {
             let kept = self.unclaimed.entry(to).or_default();
@@ -103,11 +105,11 @@ impl Shard {
     }
 
     /// Remembers what a claimable slot hands over.
-    pub(super) fn remember_unclaimed(&mut self, change: &Change) {
-        if self.slots[change.slot.0 as usize].claimable && self.unclaimed_len < self.config.limits.unclaimed_tallies {
-            let tallies = self.unclaimed.entry(change.slot).or_default();
+    pub(super) fn remember_unclaimed(&mut self, bucket: Bucket, slot: SlotIndex, tally: &Tally) {
+        if self.slots[slot.0 as usize].claimable && self.unclaimed_len < self.config.limits.unclaimed_tallies {
+            let tallies = self.unclaimed.entry(slot).or_default();
             let before = tallies.len();
-            tallies.entry(change.bucket).or_default().merge(&change.tally);
+            tallies.entry(bucket).or_default().merge(tally);
             self.unclaimed_len += tallies.len() - before;
         }
     }

@@ -3,24 +3,55 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use super::Shard;
 use super::minutes::Minute;
 use super::registry::Station;
-use crate::book::SlotIndex;
+use crate::book::Book;
 use crate::config::SourceIndex;
 use crate::region::Area;
 use crate::registration::Scene;
-use crate::scope::{Attribution, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, StationIndex};
 use crate::tally::{Merge, Tally};
 use crate::time::{BASE_BUCKET_MS, Bucket};
 
-/// What one slot's tally in one base bucket gained (or lost) since it was last handed over.
+/// What the slots of one attribution gained (or lost) together in one base bucket since they were last handed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Change {
     pub bucket: Bucket,
-    pub slot: SlotIndex,
+    pub attribution: AttributionIndex,
     pub tally: Tally,
+}
+
+/// Changes, summed by base bucket and attribution.
+#[derive(Default)]
+struct Sums {
+    changes: Vec<Change>,
+    places: FxHashMap<(Bucket, AttributionIndex), usize>,
+    /// Where the last one was added: a station's connectors mostly follow on one another.
+    last: usize,
+}
+
+impl Sums {
+    fn add(&mut self, bucket: Bucket, attribution: AttributionIndex, tally: Tally) {
+        let is_it = |change: &Change| change.bucket == bucket && change.attribution == attribution;
+        if !self.changes.get(self.last).is_some_and(is_it) {
+            self.last = *self.places.entry((bucket, attribution)).or_insert(self.changes.len());
+        }
+        match self.changes.get_mut(self.last) {
+            Some(change) => change.tally.merge(&tally),
+            None => self.changes.push(Change { bucket, attribution, tally }),
+        }
+    }
+
+    /// Those that are not nothing, in order.
+    fn finish(mut self) -> Vec<Change> {
+        self.changes.retain(|change| !change.tally.is_zero());
+        self.changes.sort_unstable_by_key(|change| (change.bucket, change.attribution));
+        self.changes
+    }
 }
 
 /// What others need to know about a station.
@@ -43,9 +74,10 @@ pub struct Report {
     pub stations: Vec<StationFacts>,
     /// Operators that are new, in the order of their numbers.
     pub operators: Vec<Box<str>>,
-    /// Slots that are new, in the order of their numbers.
-    pub slots: Vec<Attribution>,
-    /// Changes of closed base buckets: those booked, those judged of whole stations, and moves between slots.
+    /// Attributions that are new, in the order of their numbers.
+    pub attributions: Vec<Attribution>,
+    /// Changes of closed base buckets: those booked, those judged of whole stations, and moves between
+    /// attributions.
     pub changes: Vec<Change>,
 }
 
@@ -53,7 +85,7 @@ pub struct Report {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reported {
     operators: usize,
-    slots: usize,
+    attributions: usize,
     pub(super) stations_changed: Vec<u32>,
 }
 
@@ -72,18 +104,22 @@ impl Shard {
             self.closed = until;
             self.forget_before(until);
         }
-        let mut changes: Vec<Change> = self
-            .book
-            .take_before(self.closed)
-            .into_iter()
-            .map(|(bucket, slot, tally)| Change { bucket, slot, tally })
-            .collect();
+        let mut book = std::mem::take(&mut self.book);
+        let mut changes = self.hand_over(&mut book);
+        self.book = book;
         self.judge_station_minutes(&mut changes);
-        for change in &changes {
-            self.remember_unclaimed(change);
-        }
         changes.append(&mut self.moves);
         self.report(changes)
+    }
+
+    /// Takes out of a book what stands in it for closed base buckets.
+    pub(super) fn hand_over(&mut self, book: &mut Book) -> Vec<Change> {
+        let mut sums = Sums::default();
+        book.drain_before(self.closed, |bucket, slot, tally| {
+            self.remember_unclaimed(bucket, slot, &tally);
+            sums.add(bucket, self.slots[slot.0 as usize].attribution, tally);
+        });
+        sums.finish()
     }
 
     fn report(&mut self, changes: Vec<Change>) -> Report {
@@ -106,10 +142,10 @@ impl Shard {
             })
             .collect();
         let operators = self.operators[self.reported.operators..].to_vec();
-        let slots = self.slots[self.reported.slots..].iter().map(|entry| entry.attribution).collect();
+        let attributions = self.attributions[self.reported.attributions..].to_vec();
         self.reported.operators = self.operators.len();
-        self.reported.slots = self.slots.len();
-        Report { stations, operators, slots, changes }
+        self.reported.attributions = self.attributions.len();
+        Report { stations, operators, attributions, changes }
     }
 
     /// Adds to the changes what follows from all connectors of a station together: whether it was open, and whether
@@ -120,14 +156,14 @@ impl Shard {
         for change in changes.iter() {
             let minute = Minute::of(&change.tally);
             if minute != Minute::default() {
-                let station = self.slots[change.slot.0 as usize].attribution.station.0;
+                let station = self.attributions[change.attribution.0 as usize].station.0;
                 let gain = gained.entry((change.bucket, station)).or_default();
                 *gain = gain.plus(minute);
             }
         }
         for ((bucket, station), gain) in gained {
-            let Self { stations, book, .. } = &mut *self;
-            let Station { minutes, slot, .. } = &mut stations[station as usize];
+            let Station { minutes, slot, .. } = &mut self.stations[station as usize];
+            let slot = *slot;
             let before = minutes.get(bucket);
             let after = before.plus(gain);
             minutes.set(bucket, after);
@@ -139,7 +175,10 @@ impl Shard {
                 ..Tally::default()
             };
             if !tally.is_zero() {
-                changes.push(Change { bucket, slot: book.owner_at(bucket, *slot), tally });
+                let owner = self.book.owner_at(bucket, slot);
+                self.remember_unclaimed(bucket, owner, &tally);
+                let attribution = self.slots[owner.0 as usize].attribution;
+                changes.push(Change { bucket, attribution, tally });
             }
         }
     }

@@ -27,13 +27,13 @@ use crate::config::{Config, SourceIndex};
 use crate::histogram::{LATENCY_MS, cell};
 use crate::observation::{Observation, Sample, StationKey};
 use crate::safety::{AlarmBook, BookLimits};
-use crate::scope::{Attribution, Named, OperatorIndex, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Named, OperatorIndex, StationIndex};
 use crate::state::State;
 use crate::tally::{EventCounts, Tally};
 use crate::time::{ArrivalTime, Bucket, EventTime};
 use crate::timeline::{Desk, Placed, Reading, Timeline};
 use dirty::Dirty;
-use registry::{Connector, SlotEntry, Station};
+use registry::{Connector, Owner, SlotEntry, Station};
 
 /// What became of an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,9 +86,12 @@ struct Newest {
 /// The slot of what belongs to no known station.
 const NOWHERE: SlotIndex = SlotIndex(0);
 
+/// No known station.
+const NOBODY: StationIndex = StationIndex(u32::MAX);
+
 /// The attribution of what belongs to no known station: the nation, region unknown.
 const NOWHERE_ATTRIBUTION: Attribution = Attribution {
-    station: StationIndex(u32::MAX),
+    station: NOBODY,
     operator: OperatorIndex(u32::MAX),
     county: 0,
     scene: Named::Unregistered,
@@ -110,8 +113,9 @@ pub struct Shard {
     unregistered_stations: usize,
     connectors: Vec<Connector>,
     slots: Vec<SlotEntry>,
-    /// Slots that are claimed for good, by whose they are (a connector's number, or none for a whole station).
-    slot_ids: FxHashMap<(Option<u32>, Attribution), SlotIndex>,
+    /// Where slots count, each once.
+    attributions: Vec<Attribution>,
+    attribution_ids: FxHashMap<Attribution, AttributionIndex>,
     book: Book,
     closed: Bucket,
     /// What slots that may yet be claimed by a registration have handed over.
@@ -146,9 +150,10 @@ impl Shard {
             station_ids: Vec::new(),
             unregistered_stations: 0,
             connectors: Vec::new(),
-            slots: vec![SlotEntry { attribution: NOWHERE_ATTRIBUTION, claimable: false }],
-            slot_ids: FxHashMap::default(),
-            book: Book::default(),
+            slots: vec![SlotEntry { attribution: AttributionIndex(0), owner: Owner::Station, claimable: false }],
+            attributions: vec![NOWHERE_ATTRIBUTION],
+            attribution_ids: FxHashMap::default(),
+            book: Book::starting_at(closed),
             closed,
             unclaimed: FxHashMap::default(),
             unclaimed_len: 0,
@@ -188,8 +193,9 @@ impl Shard {
 
     /// Counts a message that was refused before it became an observation.
     pub fn reject(&mut self, arrival: ArrivalTime, key: Option<StationKey<'_>>) {
-        let slot = key.and_then(|key| self.find_station(key)).map_or(NOWHERE, |station| self.station(station).slot);
-        self.dirty.mark(self.slots[slot.0 as usize].attribution.station);
+        let station = key.and_then(|key| self.find_station(key));
+        let slot = station.map_or(NOWHERE, |station| self.station(station).slot);
+        self.dirty.mark(station.map_or(NOBODY, StationIndex));
         self.book.at(arrival.bucket(), slot).events.get_mut().rejected += 1;
     }
 
@@ -245,8 +251,9 @@ impl Shard {
         }
         // Who has left service counts nowhere of its own any more; its station does.
         let gone = verdict == Verdict::Decommissioned;
-        let slot = if gone { self.station(self.connectors[index as usize].station).slot } else { slot };
-        (self.count(slot, EventTime::from_ms(reading.at_ms), arrival, verdict), newest)
+        let station = self.connectors[index as usize].station;
+        let slot = if gone { self.station(station).slot } else { slot };
+        (self.count((StationIndex(station), slot), EventTime::from_ms(reading.at_ms), arrival, verdict), newest)
     }
 
     /// What else follows from a reading that is the newest now.
@@ -324,33 +331,42 @@ impl Shard {
         connector: Option<&str>,
         verdict: Verdict,
     ) -> Verdict {
-        let slot = self.find_station(key).map_or(NOWHERE, |station| {
-            let station = self.station(station);
+        let at = self.find_station(key).map_or((NOBODY, NOWHERE), |index| {
+            let station = self.station(index);
             let known = connector.and_then(|id| station.find(id));
-            known.map_or(station.slot, |index| self.connectors[index as usize].slot)
+            (StationIndex(index), known.map_or(station.slot, |index| self.connectors[index as usize].slot))
         });
-        self.count(slot, arrival.as_event_time(), arrival, verdict)
+        self.count(at, arrival.as_event_time(), arrival, verdict)
     }
 
     /// Counts a verdict: what is accepted at its event time, what is refused at its arrival, so that refused input
     /// never opens a window again.
-    fn count(&mut self, slot: SlotIndex, at: EventTime, arrival: ArrivalTime, verdict: Verdict) -> Verdict {
-        let bucket = if verdict == Verdict::Accepted { at.bucket() } else { arrival.bucket() };
-        self.dirty.mark(self.slots[slot.0 as usize].attribution.station);
-        let tally = self.book.at(bucket, slot);
-        let events = |tally: &mut Tally, count: fn(&mut EventCounts)| count(tally.events.get_mut());
-        match verdict {
+    fn count(
+        &mut self,
+        (station, slot): (StationIndex, SlotIndex),
+        at: EventTime,
+        arrival: ArrivalTime,
+        verdict: Verdict,
+    ) -> Verdict {
+        self.dirty.mark(station);
+        let count: fn(&mut EventCounts) = match verdict {
             Verdict::Accepted => {
-                tally.accepted += 1;
-                tally.latency[cell(&LATENCY_MS, -at.ahead_of_ms(arrival))] += 1;
+                self.book.accepted(at.bucket(), slot, cell(&LATENCY_MS, -at.ahead_of_ms(arrival)));
+                return verdict;
             }
-            Verdict::Duplicate => events(tally, |counts| counts.duplicate += 1),
-            Verdict::Late => events(tally, |counts| counts.late += 1),
-            Verdict::Future => events(tally, |counts| counts.future += 1),
-            Verdict::OutOfOrder => events(tally, |counts| counts.out_of_order += 1),
-            Verdict::Decommissioned | Verdict::Limit(_) => events(tally, |counts| counts.rejected += 1),
-        }
+            Verdict::Duplicate => |counts| counts.duplicate += 1,
+            Verdict::Late => |counts| counts.late += 1,
+            Verdict::Future => |counts| counts.future += 1,
+            Verdict::OutOfOrder => |counts| counts.out_of_order += 1,
+            Verdict::Decommissioned | Verdict::Limit(_) => |counts| counts.rejected += 1,
+        };
+        count(self.book.at(arrival.bucket(), slot).events.get_mut());
         verdict
+    }
+
+    /// Where a slot counts.
+    fn attribution_at(&self, slot: SlotIndex) -> &Attribution {
+        &self.attributions[self.slots[slot.0 as usize].attribution.0 as usize]
     }
 
     /// A connector's timeline and the desk at which it books.

@@ -3,10 +3,9 @@
 //! has been closed since without a word from the station follows from the block: reading it settles the connectors
 //! up to where the shard stands now, and drops what comes of that, for it has been handed over already.
 
-use super::close::Change;
 use super::dirty::TURN_BUCKETS;
 use super::minutes::MinuteRuns;
-use super::registry::{Connector, Master, SlotEntry, Spec};
+use super::registry::{Connector, Master, Owner, Spec};
 use super::{NOWHERE, Shard};
 use crate::book::{Book, SlotIndex};
 use crate::config::SourceIndex;
@@ -48,7 +47,8 @@ struct StationBlock {
 
 /// A slot of a station with what stands under it.
 struct SlotBlock {
-    entry: SlotEntry,
+    attribution: Attribution,
+    claimable: bool,
     /// From when on it counts, and the place of the slot that counted before.
     succession: Option<(Bucket, u32)>,
     booked: Vec<(Bucket, Tally)>,
@@ -101,6 +101,7 @@ pub fn unpack_remainders<B: AsRef<[u8]>>(shards: &mut [Shard], blocks: &[B]) -> 
     for shard in &mut *shards {
         shard.closed = closed;
         shard.lapse_checked = lapse_checked;
+        shard.book = Book::starting_at(closed);
     }
     let Some(first) = shards.first_mut() else { return Ok(()) };
     for (bucket, tally) in remainders.into_iter().flat_map(|remainder| remainder.booked) {
@@ -131,15 +132,15 @@ impl Shard {
     /// are not packed.
     pub fn pack_stations(&self, stations: &[StationIndex], mut sink: impl FnMut(StationKey<'_>, &[u8])) {
         debug_assert!(self.moves.is_empty(), "packed between a claim and the close that hands it over");
+        let open = self.book.buckets();
         debug_assert!(
-            !self.book.holds_before(self.closed),
+            open.iter().all(|&bucket| bucket >= self.closed),
             "packed between late data and the close that hands it over"
         );
-        let latest = self.book.latest();
         let mut block = Vec::new();
         for &station in stations {
             block.clear();
-            self.pack_into(station, latest, &mut block);
+            self.pack_into(station, &open, &mut block);
             let entry = self.station(station.0);
             let operator = &self.operators[entry.operator as usize];
             sink(StationKey { operator, station: &entry.id }, &block);
@@ -160,7 +161,7 @@ impl Shard {
         let remainder = Remainder {
             closed: self.closed,
             lapse_checked: self.lapse_checked,
-            booked: self.booked(NOWHERE, self.book.latest()).map(|(bucket, tally)| (bucket, tally.clone())).collect(),
+            booked: self.booked(NOWHERE, &self.book.buckets()),
         };
         let mut block = vec![REMAINDER_VERSION];
         remainder.pack(&mut block);
@@ -193,7 +194,7 @@ impl Shard {
         Ok(())
     }
 
-    fn pack_into(&self, station: StationIndex, latest: Option<Bucket>, out: &mut Vec<u8>) {
+    fn pack_into(&self, station: StationIndex, open: &[Bucket], out: &mut Vec<u8>) {
         let entry = self.station(station.0);
         let slots = self.slots_that_matter(station);
         let place = |slot: SlotIndex| slots.binary_search(&slot).unwrap_or(usize::MAX) as u32;
@@ -206,15 +207,10 @@ impl Shard {
         entry.minutes.pack(out);
         (slots.len() as u64).pack(out);
         for &slot in &slots {
-            pack_slot(&self.slots[slot.0 as usize], out);
+            pack_slot(self.attribution_at(slot), self.slots[slot.0 as usize].claimable, out);
             let succession = self.book.succession(slot);
             succession.map(|(from, before)| (from, place(before))).pack(out);
-            let booked: Vec<(Bucket, &Tally)> = self.booked(slot, latest).collect();
-            (booked.len() as u64).pack(out);
-            for (bucket, tally) in booked {
-                bucket.pack(out);
-                tally.pack(out);
-            }
+            self.booked(slot, open).pack(out);
             match self.unclaimed.get(&slot) {
                 Some(tallies) => tallies.pack(out),
                 None => 0_u64.pack(out),
@@ -254,12 +250,9 @@ impl Shard {
     }
 
     /// What is booked under a slot in base buckets that are still open, in order.
-    fn booked(&self, slot: SlotIndex, latest: Option<Bucket>) -> impl Iterator<Item = (Bucket, &Tally)> {
-        let last = latest.map_or(i32::MIN, Bucket::number);
-        (self.closed.number()..=last)
-            .map(Bucket::from_number)
-            .filter_map(move |bucket| Some((bucket, self.book.get(bucket, slot)?)))
-            .filter(|(_, tally)| !tally.is_zero())
+    fn booked(&self, slot: SlotIndex, open: &[Bucket]) -> Vec<(Bucket, Tally)> {
+        let booked = open.iter().map(|&bucket| (bucket, self.book.get(bucket, slot)));
+        booked.filter(|(_, tally)| !tally.is_zero()).collect()
     }
 
     fn install(&mut self, key: StationKey<'_>, block: StationBlock) {
@@ -270,9 +263,10 @@ impl Shard {
         let mut early = Book::default();
         let mut numbers = Vec::with_capacity(slots.len());
         let mut successions = Vec::new();
-        for SlotBlock { mut entry, succession, booked, unclaimed } in slots {
-            entry.attribution = Attribution { station: StationIndex(index), operator, ..entry.attribution };
-            let slot = self.push_slot(entry);
+        for SlotBlock { attribution, claimable, succession, booked, unclaimed } in slots {
+            let attribution = Attribution { station: StationIndex(index), operator, ..attribution };
+            let owner = if attribution.whole { Owner::Station } else { Owner::Past };
+            let slot = self.push_slot(attribution, owner, claimable);
             successions.extend(succession.map(|(from, before)| (slot, from, before)));
             for (bucket, tally) in booked {
                 // What has been closed since was handed over then.
@@ -298,10 +292,7 @@ impl Shard {
             connector.station = index;
             connector.slot = numbers[connector.slot.0 as usize];
             self.silence_due.extend(connector.silence_due_ms.map(|due_ms| Reverse((due_ms, number))));
-            let slot = &self.slots[connector.slot.0 as usize];
-            if !slot.claimable {
-                self.slot_ids.insert((Some(number), slot.attribution), connector.slot);
-            }
+            self.slots[connector.slot.0 as usize].owner = Owner::Connector(number);
             self.stations[index as usize].take_back(&connector.id, number, in_service);
             self.connectors.push(connector);
         }
@@ -322,15 +313,9 @@ impl Shard {
             let (timeline, mut desk) = self.desk(index, SourceIndex::default());
             timeline.settle(closed, until, &mut desk);
         }
-        let mut changes: Vec<Change> = std::mem::replace(&mut self.book, book)
-            .take_before(self.closed)
-            .into_iter()
-            .map(|(bucket, slot, tally)| Change { bucket, slot, tally })
-            .collect();
+        let mut early = std::mem::replace(&mut self.book, book);
+        let mut changes = self.hand_over(&mut early);
         self.judge_station_minutes(&mut changes);
-        for change in &changes {
-            self.remember_unclaimed(change);
-        }
         let horizon = Bucket::holding_ms(self.closed.start_ms() - self.config.late_limit_ms);
         self.forget_station_before(station, horizon);
     }
@@ -355,8 +340,7 @@ fn check_magnitude(reader: &Reader<'_>) -> Result<(), Damaged> {
     if reader.greatest() <= MAGNITUDE_MAX { Ok(()) } else { Err(Damaged { what: "magnitude" }) }
 }
 
-fn pack_slot(entry: &SlotEntry, out: &mut Vec<u8>) {
-    let SlotEntry { attribution, claimable } = entry;
+fn pack_slot(attribution: &Attribution, claimable: bool, out: &mut Vec<u8>) {
     // Station and operator are those of the block.
     let Attribution { station: _, operator: _, county, scene, access, setting, power_class, current, rapid, whole } =
         attribution;
@@ -384,7 +368,7 @@ impl SlotBlock {
         if !sound || !booked.is_sorted_by(|one, other| one.0 < other.0) {
             return Err(Damaged { what: "bookings" });
         }
-        Ok(Self { entry: SlotEntry { attribution, claimable }, succession, booked, unclaimed })
+        Ok(Self { attribution, claimable, succession, booked, unclaimed })
     }
 }
 

@@ -10,7 +10,7 @@ use crate::region::Area;
 use crate::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
 use crate::reliability::{Faults, Outages};
 use crate::safety::ConnectorMonitor;
-use crate::scope::{Attribution, Named, OperatorIndex, PowerClass, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Named, OperatorIndex, PowerClass, StationIndex};
 use crate::sessions::ConnectorSessions;
 use crate::time::{ArrivalTime, EventTime};
 use crate::timeline::Timeline;
@@ -21,10 +21,21 @@ const RAPID_W_MIN: u32 = 50_000;
 /// After how many years equipment is due for renewal (domain A13).
 const RENEWAL_YEARS: i32 = 8;
 
-/// An attribution and whether a registration may yet claim what was booked under it.
+/// Whose a slot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The station as a whole.
+    Station,
+    Connector(u32),
+    /// Nobody comes back to it.
+    Past,
+}
+
+/// Where something of an owner is booked, and whether a registration may yet claim it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SlotEntry {
-    pub attribution: Attribution,
+    pub attribution: AttributionIndex,
+    pub owner: Owner,
     pub claimable: bool,
 }
 
@@ -210,7 +221,7 @@ impl Shard {
         }
         let index = self.add_station(key);
         let attribution = Attribution { whole: true, ..self.attribution(index, None) };
-        self.stations[index as usize].slot = self.push_slot(SlotEntry { attribution, claimable: true });
+        self.stations[index as usize].slot = self.push_slot(attribution, Owner::Station, true);
         self.dirty.mark(StationIndex(index));
         Ok(index)
     }
@@ -255,8 +266,8 @@ impl Shard {
         }
         let index = self.connectors.len() as u32;
         let slot = match &spec {
-            Some(spec) => self.slot(Some(index), self.attribution(station, Some(spec))),
-            None => self.claimable_slot(station),
+            Some(spec) => self.push_slot(self.attribution(station, Some(spec)), Owner::Connector(index), false),
+            None => self.push_slot(self.attribution(station, None), Owner::Connector(index), true),
         };
         self.connectors.push(Connector {
             station,
@@ -300,27 +311,32 @@ impl Shard {
         }
     }
 
-    /// The slot of a connector, or of a whole station, with this attribution.
-    pub(super) fn slot(&mut self, connector: Option<u32>, attribution: Attribution) -> SlotIndex {
-        if let Some(&slot) = self.slot_ids.get(&(connector, attribution)) {
-            return slot;
-        }
-        let slot = self.push_slot(SlotEntry { attribution, claimable: false });
-        self.slot_ids.insert((connector, attribution), slot);
-        slot
+    /// The slot of an owner that is claimed for good and has this attribution.
+    pub(super) fn slot(&mut self, owner: Owner, attribution: Attribution) -> SlotIndex {
+        let number = self.number(attribution);
+        let is_it = |slot: &&SlotIndex| {
+            let entry = &self.slots[slot.0 as usize];
+            entry.owner == owner && entry.attribution == number && !entry.claimable
+        };
+        let known = self.station(attribution.station.0).slots.iter().find(is_it).copied();
+        known.unwrap_or_else(|| self.push_slot(attribution, owner, false))
     }
 
-    /// A slot of its own for something that a registration may yet claim.
-    fn claimable_slot(&mut self, station: u32) -> SlotIndex {
-        let attribution = self.attribution(station, None);
-        self.push_slot(SlotEntry { attribution, claimable: true })
-    }
-
-    pub(super) fn push_slot(&mut self, entry: SlotEntry) -> SlotIndex {
+    /// A new slot of an owner.
+    pub(super) fn push_slot(&mut self, attribution: Attribution, owner: Owner, claimable: bool) -> SlotIndex {
         let slot = SlotIndex(self.slots.len() as u32);
-        self.stations[entry.attribution.station.0 as usize].slots.push(slot);
-        self.slots.push(entry);
+        self.stations[attribution.station.0 as usize].slots.push(slot);
+        let attribution = self.number(attribution);
+        self.slots.push(SlotEntry { attribution, owner, claimable });
         slot
+    }
+
+    /// The number of an attribution, a new one where there is none yet.
+    fn number(&mut self, attribution: Attribution) -> AttributionIndex {
+        *self.attribution_ids.entry(attribution).or_insert_with(|| {
+            self.attributions.push(attribution);
+            AttributionIndex((self.attributions.len() - 1) as u32)
+        })
     }
 
     /// A registration: makes the station known, replaces its master data, names its connectors and decommissions those
@@ -353,8 +369,8 @@ impl Shard {
         for gone in self.decommission(station, source, at, Some(&equipment)) {
             // What it was stays as it was last named; where it was is where its station is.
             let county = self.attribution(station, None).county;
-            let named = self.slots[self.connectors[gone as usize].slot.0 as usize].attribution;
-            let slot = self.slot(Some(gone), Attribution { county, ..named });
+            let named = *self.attribution_at(self.connectors[gone as usize].slot);
+            let slot = self.slot(Owner::Connector(gone), Attribution { county, ..named });
             self.move_connector(gone, slot, first);
         }
         let mut verdict = Verdict::Accepted;
@@ -429,7 +445,7 @@ impl Shard {
             Some(index) => index,
             None => self.new_connector(station, id, Some(spec))?,
         };
-        let slot = self.slot(Some(index), self.attribution(station, Some(&spec)));
+        let slot = self.slot(Owner::Connector(index), self.attribution(station, Some(&spec)));
         self.connectors[index as usize].spec = Some(spec);
         self.move_connector(index, slot, first);
         let (timeline, mut desk) = self.desk(index, source);

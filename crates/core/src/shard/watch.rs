@@ -234,7 +234,7 @@ impl Shard {
         };
         let (alarms, mut desk) = alarms_and_desk!(self);
         alarms.given(StationIndex(station), index, alarm, &mut desk);
-        self.count(slot, alarm.at, arrival, Verdict::Accepted)
+        self.count((StationIndex(station), slot), alarm.at, arrival, Verdict::Accepted)
     }
 
     /// A step of a session. It makes the connector known, but starts no timeline: it says nothing about its state.
@@ -253,7 +253,7 @@ impl Shard {
             Err(limit) => return self.refuse(arrival, key, Some(connector), Verdict::Limit(limit)),
         };
         let entry = &mut self.connectors[index as usize];
-        let (book, slot) = (&mut self.book, entry.slot);
+        let (book, slot, station) = (&mut self.book, entry.slot, StationIndex(entry.station));
         let direct_current = entry.spec.is_some_and(|spec| spec.current == Some(Current::Dc));
         let sessions: &mut ConnectorSessions = entry.sessions.get_or_insert_default();
         let taken =
@@ -267,6 +267,6 @@ impl Shard {
             Taken::Accepted => Verdict::Accepted,
             Taken::Duplicate => Verdict::Duplicate,
         };
-        self.count(slot, event.at, arrival, verdict)
+        self.count((station, slot), event.at, arrival, verdict)
     }
 }

@@ -6,6 +6,7 @@
 mod energy;
 mod gap;
 mod pack;
+mod remembered;
 
 pub use energy::Chain;
 pub use gap::{GAPS_MAX, Gap};
@@ -18,6 +19,7 @@ use crate::time::Bucket;
 use crate::unit::mean_power_energy_j;
 use crate::window::Calendar;
 use gap::{Gaps, Neighbour};
+use remembered::Remembered;
 
 /// No sample yet, or no start yet.
 const NEVER: i64 = i64::MIN;
@@ -151,7 +153,7 @@ pub struct Timeline {
     import: Option<Chain>,
     export: Option<Chain>,
     gaps: Gaps,
-    remembered: std::collections::VecDeque<i64>,
+    remembered: Remembered,
 }
 
 impl From<&Sample<'_>> for Reading {
@@ -184,7 +186,7 @@ impl Default for Timeline {
             import: None,
             export: None,
             gaps: Gaps::default(),
-            remembered: std::collections::VecDeque::new(),
+            remembered: Remembered::default(),
         }
     }
 }
@@ -213,8 +215,8 @@ impl Timeline {
     pub fn observe(&mut self, reading: &Reading, desk: &mut Desk<'_>) -> Placed {
         let at_ms = reading.at_ms;
         // What is newer than all that is remembered, as most is, needs no search.
-        let may_be_known = self.remembered.back().is_some_and(|&newest_ms| at_ms <= newest_ms);
-        if at_ms == self.last_ms || (may_be_known && self.remembered.binary_search(&at_ms).is_ok()) {
+        let may_be_known = self.remembered.newest_ms().is_some_and(|newest_ms| at_ms <= newest_ms);
+        if at_ms == self.last_ms || (may_be_known && self.remembered.contains(at_ms)) {
             return Placed::Duplicate;
         }
         if at_ms >= self.end_ms {
@@ -223,7 +225,7 @@ impl Timeline {
         if at_ms < self.last_ms {
             let placed = self.fill(reading, desk);
             if placed == Placed::InGap {
-                self.remember(at_ms, desk.remembered_max);
+                self.remembered.insert(at_ms, desk.remembered_max);
             }
             return placed;
         }
@@ -232,7 +234,7 @@ impl Timeline {
             _ => None,
         };
         self.append(reading, desk);
-        self.remember(at_ms, desk.remembered_max);
+        self.remembered.insert(at_ms, desk.remembered_max);
         Placed::Newest { fallen_j }
     }
 
@@ -274,7 +276,7 @@ impl Timeline {
         }
         self.book_tail(from.start_ms().max(self.last_ms), to.start_ms(), desk, 1);
         for (bucket, ..) in crate::book::pieces(from.start_ms().max(self.start_ms), to.start_ms().min(self.end_ms)) {
-            desk.book.at(bucket, desk.slot).rated_j += self.rated_j(bucket);
+            desk.book.rated(bucket, desk.slot, self.rated_j(bucket));
         }
     }
 
@@ -361,23 +363,8 @@ impl Timeline {
             let bucket = Bucket::from_number(number);
             let difference_j = self.rated_j(bucket) - before_j;
             if difference_j != 0 {
-                desk.book.at(bucket, desk.slot).rated_j += difference_j;
+                desk.book.rated(bucket, desk.slot, difference_j);
             }
-        }
-    }
-
-    fn remember(&mut self, at_ms: i64, remembered_max: usize) {
-        if remembered_max == 0 {
-            return;
-        }
-        if self.remembered.len() >= remembered_max {
-            self.remembered.pop_front();
-        }
-        if self.remembered.back().is_none_or(|&newest_ms| newest_ms < at_ms) {
-            self.remembered.push_back(at_ms);
-        } else {
-            let place = self.remembered.partition_point(|&known_ms| known_ms < at_ms);
-            self.remembered.insert(place, at_ms);
         }
     }
 

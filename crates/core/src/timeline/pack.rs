@@ -1,5 +1,4 @@
-//! A timeline as bytes. Points in time that never came are written as such, and remembered event times as their
-//! distances, which are small.
+//! A timeline as bytes. Points in time that never came are written as such.
 
 use super::energy::Chain;
 use super::{NEVER, OPEN, RATINGS_MAX, Rating, Timeline};
@@ -67,14 +66,11 @@ impl Pack for Timeline {
         import.pack(out);
         export.pack(out);
         gaps.pack(out);
-        let mut before_ms = 0;
-        let distances: Vec<i64> =
-            remembered.iter().map(|&at_ms| at_ms.wrapping_sub(std::mem::replace(&mut before_ms, at_ms))).collect();
-        distances.pack(out);
+        remembered.pack(out);
     }
 
     fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let mut timeline = Self {
+        Ok(Self {
             start_ms: unpack_time(reader, NEVER)?,
             end_ms: unpack_time(reader, OPEN)?,
             last_ms: unpack_time(reader, NEVER)?,
@@ -89,13 +85,7 @@ impl Pack for Timeline {
             import: Pack::unpack(reader)?,
             export: Pack::unpack(reader)?,
             gaps: Pack::unpack(reader)?,
-            remembered: Default::default(),
-        };
-        let mut at_ms = 0_i64;
-        for distance_ms in Vec::<i64>::unpack(reader)? {
-            at_ms = at_ms.wrapping_add(distance_ms);
-            timeline.remembered.push_back(at_ms);
-        }
-        if timeline.remembered.iter().is_sorted() { Ok(timeline) } else { Err(Damaged { what: "event times" }) }
+            remembered: Pack::unpack(reader)?,
+        })
     }
 }

@@ -1,0 +1,168 @@
+//! The usual case of a tally, in 32 bytes: what one connector does in one base bucket. Most connectors are in one or two
+//! states within a minute, send a few messages that took about the same time to arrive, and take energy but give
+//! none. What does not fit here is told so, and stands in a whole tally beside; the two add up.
+
+use crate::state::State;
+use crate::tally::Tally;
+
+/// The usual entries of a tally. Where `state_ms` or `accepted` is 0, the name beside it means nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Light {
+    state_ms: [i32; 2],
+    import_j: i32,
+    charging_import_j: i32,
+    rated_j: i32,
+    overstay_ms: i32,
+    accepted: [u16; 2],
+    states: [u8; 2],
+    latency_cells: [u8; 2],
+}
+
+const _: () = assert!(size_of::<Light>() == 32);
+
+/// Adds where the sum fits, and says whether it did.
+fn add(entry: &mut i32, more: i64) -> bool {
+    let sum = i64::from(*entry).checked_add(more).and_then(|sum| i32::try_from(sum).ok());
+    sum.map(|sum| *entry = sum).is_some()
+}
+
+impl Light {
+    /// Time in a state, ms.
+    pub(super) fn add_state(&mut self, state: State, ms: i64) -> bool {
+        let number = state.index() as u8;
+        let named = |place: &usize| self.state_ms[*place] != 0 && self.states[*place] == number;
+        let Some(place) = (0..2).find(named).or_else(|| (0..2).find(|&place| self.state_ms[place] == 0)) else {
+            return false;
+        };
+        self.states[place] = number;
+        add(&mut self.state_ms[place], ms)
+    }
+
+    pub(super) fn add_overstay(&mut self, ms: i64) -> bool {
+        add(&mut self.overstay_ms, ms)
+    }
+
+    pub(super) fn add_import(&mut self, joules: i64) -> bool {
+        add(&mut self.import_j, joules)
+    }
+
+    pub(super) fn add_charging_import(&mut self, joules: i64) -> bool {
+        add(&mut self.charging_import_j, joules)
+    }
+
+    pub(super) fn add_rated(&mut self, joules: i64) -> bool {
+        add(&mut self.rated_j, joules)
+    }
+
+    /// An observation that was taken in, by the cell of how long it took to get here.
+    pub(super) fn accept(&mut self, latency_cell: usize) -> bool {
+        let Ok(cell) = u8::try_from(latency_cell) else { return false };
+        let named = |place: &usize| self.accepted[*place] != 0 && self.latency_cells[*place] == cell;
+        let Some(place) = (0..2).find(named).or_else(|| (0..2).find(|&place| self.accepted[place] == 0)) else {
+            return false;
+        };
+        self.latency_cells[place] = cell;
+        let sum = self.accepted[place].checked_add(1);
+        sum.map(|sum| self.accepted[place] = sum).is_some()
+    }
+
+    /// Whether nothing stands here.
+    pub(super) fn is_zero(&self) -> bool {
+        let Self { state_ms, import_j, charging_import_j, rated_j, overstay_ms, accepted, .. } = self;
+        *state_ms == [0; 2] && *accepted == [0; 2] && (*import_j | *charging_import_j | *rated_j | *overstay_ms) == 0
+    }
+
+    /// Adds what stands here to a whole tally.
+    pub(super) fn add_to(&self, tally: &mut Tally) {
+        for (&state, &ms) in self.states.iter().zip(&self.state_ms) {
+            tally.state_ms[usize::from(state)] += i64::from(ms);
+        }
+        tally.import_j += i64::from(self.import_j);
+        tally.charging_import_j += i64::from(self.charging_import_j);
+        tally.rated_j += i64::from(self.rated_j);
+        tally.overstay_ms += i64::from(self.overstay_ms);
+        for (&cell, &count) in self.latency_cells.iter().zip(&self.accepted) {
+            tally.latency[usize::from(cell)] += i64::from(count);
+            tally.accepted += i64::from(count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::histogram::LATENCY_CELLS;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        State(usize, i64),
+        Import(i64),
+        ChargingImport(i64),
+        Rated(i64),
+        Overstay(i64),
+        Accept(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let amount = || prop_oneof![-70_000..70_000_i64, any::<i64>().prop_map(|amount| amount / 1_000)];
+        let step = prop_oneof![
+            (0..State::ALL.len(), amount()).prop_map(|(state, ms)| Step::State(state, ms)),
+            amount().prop_map(Step::Import),
+            amount().prop_map(Step::ChargingImport),
+            amount().prop_map(Step::Rated),
+            amount().prop_map(Step::Overstay),
+            (0..LATENCY_CELLS).prop_map(Step::Accept),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn what_fits_and_what_does_not_add_up_to_what_was_booked(steps in steps()) {
+            let (mut light, mut beside, mut all) = (Light::default(), Tally::default(), Tally::default());
+            for step in steps {
+                let whole = |tally: &mut Tally| match step {
+                    Step::State(state, ms) => tally.state_ms[state] += ms,
+                    Step::Import(joules) => tally.import_j += joules,
+                    Step::ChargingImport(joules) => tally.charging_import_j += joules,
+                    Step::Rated(joules) => tally.rated_j += joules,
+                    Step::Overstay(ms) => tally.overstay_ms += ms,
+                    Step::Accept(cell) => {
+                        tally.accepted += 1;
+                        tally.latency[cell] += 1;
+                    }
+                };
+                let fits = match step {
+                    Step::State(state, ms) => light.add_state(State::ALL[state], ms),
+                    Step::Import(joules) => light.add_import(joules),
+                    Step::ChargingImport(joules) => light.add_charging_import(joules),
+                    Step::Rated(joules) => light.add_rated(joules),
+                    Step::Overstay(ms) => light.add_overstay(ms),
+                    Step::Accept(cell) => light.accept(cell),
+                };
+                whole(&mut all);
+                if !fits {
+                    whole(&mut beside);
+                }
+            }
+            let is_zero = light.is_zero();
+            light.add_to(&mut beside);
+            prop_assert_eq!(&beside, &all);
+            prop_assert!(!is_zero || light.is_zero());
+        }
+    }
+
+    #[test]
+    fn a_minute_of_two_states_fits_and_a_third_does_not() {
+        let mut light = Light::default();
+        assert!(light.add_state(State::Charging, 40_000) && light.add_state(State::Occupied, 20_000));
+        assert!(!light.add_state(State::Available, 1));
+        assert!(light.add_state(State::Occupied, -20_000) && light.add_state(State::Available, 20_000));
+        let mut tally = Tally::default();
+        light.add_to(&mut tally);
+        let states = [State::Charging, State::Occupied, State::Available].map(|state| tally.in_state(state));
+        assert_eq!(states, [40_000, 0, 20_000]);
+        assert!(!light.is_zero());
+    }
+}
