@@ -9,6 +9,7 @@ pub mod histogram;
 pub mod indicator;
 pub mod observation;
 pub mod pack;
+mod rare;
 pub mod region;
 pub mod registration;
 pub mod reliability;

@@ -89,6 +89,8 @@ impl Outages {
         match self.months.get_mut(place) {
             Some((start_ms, sum_ms)) if *start_ms == month_ms => *sum_ms += outage_ms,
             _ => {
+                // One more a month, at most: no room for others is kept.
+                self.months.reserve_exact(1);
                 self.months.insert(place, (month_ms, outage_ms));
                 if self.months.len() > MONTHS_MAX {
                     self.months.remove(0);

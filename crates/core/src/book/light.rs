@@ -1,4 +1,4 @@
-//! The usual case of a tally, in 32 bytes: what one connector does in one base bucket. Most connectors are in one or two
+//! The usual case of a tally, in 40 bytes: what one connector does in one base bucket. Most connectors are in one or two
 //! states within a minute, send a few messages that took about the same time to arrive, and take energy but give
 //! none. What does not fit here is told so, and stands in a whole tally beside; the two add up.
 
@@ -13,12 +13,16 @@ pub(super) struct Light {
     charging_import_j: i32,
     rated_j: i32,
     overstay_ms: i32,
+    demand_j: i32,
+    demand_import_j: i32,
     accepted: [u16; 2],
-    states: [u8; 2],
+    /// Four bits each.
+    states: u8,
+    bms_episodes: u8,
     latency_cells: [u8; 2],
 }
 
-const _: () = assert!(size_of::<Light>() == 32);
+const _: () = assert!(size_of::<Light>() == 40 && State::ALL.len() <= 16);
 
 /// Adds where the sum fits, and says whether it did.
 fn add(entry: &mut i32, more: i64) -> bool {
@@ -30,12 +34,16 @@ impl Light {
     /// Time in a state, ms.
     pub(super) fn add_state(&mut self, state: State, ms: i64) -> bool {
         let number = state.index() as u8;
-        let named = |place: &usize| self.state_ms[*place] != 0 && self.states[*place] == number;
+        let named = |place: &usize| self.state_ms[*place] != 0 && self.state_number(*place) == number;
         let Some(place) = (0..2).find(named).or_else(|| (0..2).find(|&place| self.state_ms[place] == 0)) else {
             return false;
         };
-        self.states[place] = number;
+        self.states = (self.states & !(0xF << (4 * place))) | (number << (4 * place));
         add(&mut self.state_ms[place], ms)
+    }
+
+    fn state_number(&self, place: usize) -> u8 {
+        (self.states >> (4 * place)) & 0xF
     }
 
     pub(super) fn add_overstay(&mut self, ms: i64) -> bool {
@@ -54,6 +62,14 @@ impl Light {
         add(&mut self.rated_j, joules)
     }
 
+    pub(super) fn add_demand(&mut self, joules: i64) -> bool {
+        add(&mut self.demand_j, joules)
+    }
+
+    pub(super) fn add_demand_import(&mut self, joules: i64) -> bool {
+        add(&mut self.demand_import_j, joules)
+    }
+
     /// An observation that was taken in, by the cell of how long it took to get here.
     pub(super) fn accept(&mut self, latency_cell: usize) -> bool {
         let Ok(cell) = u8::try_from(latency_cell) else { return false };
@@ -66,21 +82,45 @@ impl Light {
         sum.map(|sum| self.accepted[place] = sum).is_some()
     }
 
+    /// A charging episode with battery data: there are few a day, but all that go on begin with the first sample.
+    pub(super) fn add_bms_episode(&mut self) -> bool {
+        let sum = self.bms_episodes.checked_add(1);
+        sum.map(|sum| self.bms_episodes = sum).is_some()
+    }
+
     /// Whether nothing stands here.
     pub(super) fn is_zero(&self) -> bool {
-        let Self { state_ms, import_j, charging_import_j, rated_j, overstay_ms, accepted, .. } = self;
-        *state_ms == [0; 2] && *accepted == [0; 2] && (*import_j | *charging_import_j | *rated_j | *overstay_ms) == 0
+        let Self {
+            state_ms,
+            import_j,
+            charging_import_j,
+            rated_j,
+            overstay_ms,
+            demand_j,
+            demand_import_j,
+            accepted,
+            ..
+        } = self;
+        *state_ms == [0; 2]
+            && *accepted == [0; 2]
+            && self.bms_episodes == 0
+            && (*import_j | *charging_import_j | *rated_j | *overstay_ms | *demand_j | *demand_import_j) == 0
     }
 
     /// Adds what stands here to a whole tally.
     pub(super) fn add_to(&self, tally: &mut Tally) {
-        for (&state, &ms) in self.states.iter().zip(&self.state_ms) {
-            tally.state_ms[usize::from(state)] += i64::from(ms);
+        for (place, &ms) in self.state_ms.iter().enumerate() {
+            tally.state_ms[usize::from(self.state_number(place))] += i64::from(ms);
+        }
+        if self.bms_episodes > 0 {
+            tally.events.get_mut().bms_episodes += i64::from(self.bms_episodes);
         }
         tally.import_j += i64::from(self.import_j);
         tally.charging_import_j += i64::from(self.charging_import_j);
         tally.rated_j += i64::from(self.rated_j);
         tally.overstay_ms += i64::from(self.overstay_ms);
+        tally.demand_j += i64::from(self.demand_j);
+        tally.demand_import_j += i64::from(self.demand_import_j);
         for (&cell, &count) in self.latency_cells.iter().zip(&self.accepted) {
             tally.latency[usize::from(cell)] += i64::from(count);
             tally.accepted += i64::from(count);
@@ -101,7 +141,10 @@ mod tests {
         ChargingImport(i64),
         Rated(i64),
         Overstay(i64),
+        Demand(i64),
+        DemandImport(i64),
         Accept(usize),
+        BmsEpisode,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -112,7 +155,10 @@ mod tests {
             amount().prop_map(Step::ChargingImport),
             amount().prop_map(Step::Rated),
             amount().prop_map(Step::Overstay),
+            amount().prop_map(Step::Demand),
+            amount().prop_map(Step::DemandImport),
             (0..LATENCY_CELLS).prop_map(Step::Accept),
+            Just(Step::BmsEpisode),
         ];
         prop::collection::vec(step, 0..60)
     }
@@ -128,6 +174,9 @@ mod tests {
                     Step::ChargingImport(joules) => tally.charging_import_j += joules,
                     Step::Rated(joules) => tally.rated_j += joules,
                     Step::Overstay(ms) => tally.overstay_ms += ms,
+                    Step::Demand(joules) => tally.demand_j += joules,
+                    Step::DemandImport(joules) => tally.demand_import_j += joules,
+                    Step::BmsEpisode => tally.events.get_mut().bms_episodes += 1,
                     Step::Accept(cell) => {
                         tally.accepted += 1;
                         tally.latency[cell] += 1;
@@ -139,7 +188,10 @@ mod tests {
                     Step::ChargingImport(joules) => light.add_charging_import(joules),
                     Step::Rated(joules) => light.add_rated(joules),
                     Step::Overstay(ms) => light.add_overstay(ms),
+                    Step::Demand(joules) => light.add_demand(joules),
+                    Step::DemandImport(joules) => light.add_demand_import(joules),
                     Step::Accept(cell) => light.accept(cell),
+                    Step::BmsEpisode => light.add_bms_episode(),
                 };
                 whole(&mut all);
                 if !fits {
@@ -151,6 +203,18 @@ mod tests {
             prop_assert_eq!(&beside, &all);
             prop_assert!(!is_zero || light.is_zero());
         }
+    }
+
+    #[test]
+    fn of_what_may_happen_at_any_rate_nothing_is_lost() {
+        let (mut light, mut beside) = (Light::default(), 0);
+        for _ in 0..70_000 {
+            beside += i64::from(!light.accept(3));
+            beside += i64::from(!light.add_bms_episode());
+        }
+        let mut tally = Tally::default();
+        light.add_to(&mut tally);
+        assert_eq!(tally.accepted + tally.events.get_mut().bms_episodes + beside, 140_000);
     }
 
     #[test]

@@ -110,6 +110,10 @@ impl Book {
         }
         let (page, slot) = (&mut self.pages[place], slot.0 as usize);
         if page.len() <= slot {
+            // Grown by an eighth at a time: of a page for millions, half empty is too much.
+            if page.capacity() <= slot {
+                page.reserve_exact((slot + 1 - page.len()).max(page.len() / 8));
+            }
             page.resize(slot + 1, Light::default());
         }
         Some(&mut page[slot])
@@ -284,6 +288,18 @@ impl Book {
     /// Books rated energy, J; a negative amount takes back.
     pub fn rated(&mut self, bucket: Bucket, slot: SlotIndex, rated_j: i64) {
         self.add(bucket, slot, |light| light.add_rated(rated_j), |tally| tally.rated_j += rated_j);
+    }
+
+    /// Books what a vehicle asked for, J, and what it got in the same interval, J.
+    pub fn demand(&mut self, bucket: Bucket, slot: SlotIndex, demand_j: i64, import_j: i64) {
+        self.add(bucket, slot, |light| light.add_demand(demand_j), |tally| tally.demand_j += demand_j);
+        let whole = |tally: &mut Tally| tally.demand_import_j += import_j;
+        self.add(bucket, slot, |light| light.add_demand_import(import_j), whole);
+    }
+
+    /// Books the first battery datum of a charging episode.
+    pub fn bms_episode(&mut self, bucket: Bucket, slot: SlotIndex) {
+        self.add(bucket, slot, Light::add_bms_episode, |tally| tally.events.get_mut().bms_episodes += 1);
     }
 
     /// Books time in a state over `[from, to)`; `sign` -1 takes it back. `run_since_ms` is when the state began

@@ -241,11 +241,6 @@ impl Watch {
         self.grade
     }
 
-    /// Whether nothing stands and nothing may be about to.
-    pub(super) fn is_quiet(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Time went by since the last sample.
     pub(super) fn pass(&mut self, dt_ms: i64) {
         let ms = u16::try_from(dt_ms).unwrap_or(u16::MAX);

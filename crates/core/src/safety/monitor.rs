@@ -7,6 +7,7 @@ use super::thresholds::{Pair, Thresholds};
 use crate::alarm::{AlarmClass, Level};
 use crate::observation::{Sample, Vitals};
 use crate::pack::pack_fields;
+use crate::rare::Rare;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
@@ -112,24 +113,46 @@ struct Episode {
     runaway_warned: bool,
 }
 
-/// The watches of one connector.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectorMonitor {
-    last_at: Option<EventTime>,
-    watches: [Watch; INDICATORS],
+/// What is remembered of the vehicle that is plugged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Vehicle {
     soc: Option<Past>,
     /// What a rise is taken from: at least the shortest time old, once there is one.
     temp_old: Option<Past>,
     /// What follows it in that place.
     temp_young: Option<Past>,
     full_since: Option<EventTime>,
+}
+
+impl Vehicle {
+    /// Notes a battery temperature and says what a rise is taken from.
+    fn follow_temperature(&mut self, now: Past, rise_ms_min: i64) -> Option<Past> {
+        match self.temp_young {
+            None => self.temp_young = Some(now),
+            Some(young) if young.age_ms(now.at) >= rise_ms_min => {
+                self.temp_old = Some(young);
+                self.temp_young = Some(now);
+            }
+            Some(_) => {}
+        }
+        self.temp_old
+    }
+}
+
+/// The watches of one connector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectorMonitor {
+    last_at: Option<EventTime>,
+    /// Most of the time nothing is bad, and nothing was.
+    watches: Rare<[Watch; INDICATORS]>,
+    vehicle: Rare<Vehicle>,
     /// The last temperature reading of the connector, where it was above the warning limit.
     hot_at: Option<EventTime>,
     episode: Option<Episode>,
 }
 
-/// A monitor for each of two million direct-current connectors fits into half a gigabyte.
-const _: () = assert!(size_of::<ConnectorMonitor>() <= 256);
+/// Every connector that says its temperature has one.
+const _: () = assert!(size_of::<ConnectorMonitor>() <= 64);
 
 /// What a sample says about one indicator.
 enum Heard {
@@ -169,8 +192,8 @@ impl ConnectorMonitor {
         }
         match dt_ms {
             Some(dt_ms) if dt_ms <= situation.hold_ms => {
-                for watch in &mut self.watches {
-                    watch.pass(dt_ms);
+                if !self.watches.is_default() {
+                    self.watches.change(|watches| watches.iter_mut().for_each(|watch| watch.pass(dt_ms)));
                 }
             }
             _ => self.break_off(),
@@ -181,7 +204,7 @@ impl ConnectorMonitor {
         self.follow_heat(situation, sample, thresholds, sink);
         let is_new_day = self.last_at.is_some_and(|last| last.ms().div_euclid(DAY_MS) != at.ms().div_euclid(DAY_MS));
         // Most samples: nothing is bad, and nothing was. Then only a bad reading changes a watch.
-        let is_quiet = self.watches.iter().all(Watch::is_quiet);
+        let is_quiet = self.watches.is_default();
         let has_battery = !is_quiet || has_battery_datum(&sample.vitals);
         for indicator in Indicator::ALL {
             if indicator.is_of_battery() && !has_battery {
@@ -202,24 +225,20 @@ impl ConnectorMonitor {
     /// Whether an alarm of this class stands by what was observed.
     #[must_use]
     pub fn is_standing(&self, class: AlarmClass) -> bool {
+        let watches = self.watches.get();
         Indicator::ALL
             .into_iter()
-            .any(|indicator| indicator.class() == class && self.watches[indicator as usize].grade().is_some())
+            .any(|indicator| indicator.class() == class && watches[indicator as usize].grade().is_some())
     }
 
     /// After a silence: nothing that spans samples goes on, but what stands still stands.
     fn break_off(&mut self) {
-        for watch in &mut self.watches {
-            watch.break_off();
-        }
+        self.watches.change(|watches| watches.iter_mut().for_each(Watch::break_off));
         self.forget_vehicle();
     }
 
     fn forget_vehicle(&mut self) {
-        self.soc = None;
-        self.temp_old = None;
-        self.temp_young = None;
-        self.full_since = None;
+        self.vehicle = Rare::default();
     }
 
     fn judge(
@@ -230,20 +249,25 @@ impl ConnectorMonitor {
         is_new_day: bool,
         thresholds: &Thresholds,
     ) -> Option<DerivedAlarm> {
-        let watch = &mut self.watches[indicator as usize];
-        let (turn, reading) = match heard {
-            Heard::Silence => (None, None),
-            Heard::Nothing => (watch.end(), None),
-            Heard::Value(reading) => {
-                let needed = if indicator.is_sustained() {
-                    Persistence { samples: 1, span_ms: 0 }
-                } else {
-                    Persistence { samples: thresholds.persistence_samples, span_ms: thresholds.persistence_ms }
-                };
-                (watch.judge(reading, needed, thresholds.hysteresis_permille), Some(reading))
-            }
+        let needed = if indicator.is_sustained() {
+            Persistence { samples: 1, span_ms: 0 }
+        } else {
+            Persistence { samples: thresholds.persistence_samples, span_ms: thresholds.persistence_ms }
         };
-        let reminder = watch.grade().filter(|_| is_new_day).map(Turn::Rise);
+        let (turn, standing) = self.watches.change(|watches| {
+            let watch = &mut watches[indicator as usize];
+            let turn = match heard {
+                Heard::Silence => None,
+                Heard::Nothing => watch.end(),
+                Heard::Value(reading) => watch.judge(reading, needed, thresholds.hysteresis_permille),
+            };
+            (turn, watch.grade())
+        });
+        let reading = match heard {
+            Heard::Value(reading) => Some(reading),
+            Heard::Silence | Heard::Nothing => None,
+        };
+        let reminder = standing.filter(|_| is_new_day).map(Turn::Rise);
         let (raised, grade) = match turn.or(reminder)? {
             Turn::Rise(grade) => (true, grade),
             Turn::Over => (false, Grade::Warn),
@@ -300,22 +324,14 @@ impl ConnectorMonitor {
     /// W3: against a reading that is at least the shortest time old, and about twice that at most.
     fn rise_mc_per_min(&mut self, sample: &Sample<'_>, thresholds: &Thresholds) -> Option<i64> {
         let now = Past { at: sample.at, value: sample.vitals.battery_temp_max_mc? };
-        match self.temp_young {
-            None => self.temp_young = Some(now),
-            Some(young) if young.age_ms(now.at) >= thresholds.battery_rise_ms_min => {
-                self.temp_old = Some(young);
-                self.temp_young = Some(now);
-            }
-            Some(_) => {}
-        }
-        let old = self.temp_old?;
+        let old = self.vehicle.change(|vehicle| vehicle.follow_temperature(now, thresholds.battery_rise_ms_min))?;
         Some(times_over(now.value.checked_sub(old.value)?, 60_000, old.age_ms(now.at).max(1)))
     }
 
     /// W6.
     fn soc_jump(&mut self, sample: &Sample<'_>, thresholds: &Thresholds) -> Option<Reading> {
         let now = Past { at: sample.at, value: sample.vitals.soc_permille? };
-        let before = self.soc.replace(now)?;
+        let before = self.vehicle.change(|vehicle| vehicle.soc.replace(now))?;
         let value = if before.age_ms(now.at) <= thresholds.soc_jump_ms_max {
             now.value.saturating_sub(before.value).saturating_abs()
         } else {
@@ -327,17 +343,17 @@ impl ConnectorMonitor {
     /// W9: for how long the battery was charged on although it was full.
     fn after_full(&mut self, situation: &Situation, sample: &Sample<'_>, thresholds: &Thresholds) -> Heard {
         if situation.state != State::Charging {
-            self.full_since = None;
+            self.vehicle.change(|vehicle| vehicle.full_since = None);
             return Heard::Nothing;
         }
         let (Some(soc), Some(current_ma)) = (sample.vitals.soc_permille, sample.vitals.current_ma) else {
             return Heard::Silence;
         };
         if soc < FULL_PERMILLE || current_ma <= thresholds.after_full_ma_min {
-            self.full_since = None;
+            self.vehicle.change(|vehicle| vehicle.full_since = None);
             return Heard::Nothing;
         }
-        let since = *self.full_since.get_or_insert(sample.at);
+        let since = self.vehicle.change(|vehicle| *vehicle.full_since.get_or_insert(sample.at));
         let value = sample.at.ms().saturating_sub(since.ms());
         // The stretch that raised the alarm may have been broken off by a silence; the battery is still full.
         if value < thresholds.after_full_ms.warn {
@@ -372,7 +388,7 @@ impl ConnectorMonitor {
             self.episode = None;
             return;
         }
-        let watches = &self.watches;
+        let watches = self.watches.get();
         let is_warned = || {
             Indicator::ALL.into_iter().any(|indicator| {
                 indicator.is_runaway_warning() && watches[indicator as usize].grade() == Some(Grade::Alarm)
@@ -475,7 +491,8 @@ fn power_reading(situation: &Situation, sample: &Sample<'_>, thresholds: &Thresh
 
 pack_fields!(Past { at, value });
 pack_fields!(Episode { battery_known, runaway_warned });
-pack_fields!(ConnectorMonitor { last_at, watches, soc, temp_old, temp_young, full_since, hot_at, episode });
+pack_fields!(Vehicle { soc, temp_old, temp_young, full_since });
+pack_fields!(ConnectorMonitor { last_at, watches, vehicle, hot_at, episode });
 
 #[cfg(test)]
 mod tests;

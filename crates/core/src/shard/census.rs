@@ -151,7 +151,7 @@ impl Shard {
             show_flexibility(&mut snapshot, connector, end_ms);
             let failing = connector.sessions.as_ref().is_some_and(|sessions| sessions.repeated_failure(end));
             snapshot.repeated_failure = i64::from(failing);
-            if let Some(since_ms) = connector.faults.open_since_ms() {
+            if let Some(since_ms) = connector.faults.get().open_since_ms() {
                 snapshot.open_faults = 1;
                 snapshot.open_fault_ms = (end_ms - since_ms).max(0);
             }

@@ -264,8 +264,10 @@ impl Shard {
         if matches!(reading.state, State::Charging | State::Discharging) {
             connector.last_flow_ms = Some(reading.at_ms);
         }
-        connector.faults.observe(reading.at_ms, reading.state, |at, count| {
-            count(book.at(at.bucket(), slot).events.get_mut());
+        connector.faults.change(|faults| {
+            faults.observe(reading.at_ms, reading.state, |at, count| {
+                count(book.at(at.bucket(), slot).events.get_mut());
+            });
         });
     }
 

@@ -6,6 +6,7 @@ use super::{Limit, NOWHERE, Shard, Verdict};
 use crate::book::SlotIndex;
 use crate::config::SourceIndex;
 use crate::observation::StationKey;
+use crate::rare::Rare;
 use crate::region::Area;
 use crate::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
 use crate::reliability::{Faults, Outages};
@@ -77,7 +78,7 @@ pub(super) struct Connector {
     pub slot: SlotIndex,
     pub timeline: Timeline,
     pub outages: Outages,
-    pub faults: Faults,
+    pub faults: Rare<Faults>,
     pub spec: Option<Spec>,
     /// Whether any sample was ever taken in.
     pub heard: bool,
@@ -105,6 +106,13 @@ pub(super) struct Spec {
     pub v2g: bool,
     /// From when on it is due for renewal, days since the Unix epoch.
     pub aged_from_day: Option<i64>,
+}
+
+/// Makes room for one more, and for an eighth of what is there: of millions, half empty is too much.
+fn make_room<T>(all: &mut Vec<T>) {
+    if all.len() == all.capacity() {
+        all.reserve_exact(all.len() / 8 + 16);
+    }
 }
 
 impl Station {
@@ -269,13 +277,14 @@ impl Shard {
             Some(spec) => self.push_slot(self.attribution(station, Some(spec)), Owner::Connector(index), false),
             None => self.push_slot(self.attribution(station, None), Owner::Connector(index), true),
         };
+        make_room(&mut self.connectors);
         self.connectors.push(Connector {
             station,
             id: id.into(),
             slot,
             timeline: Timeline::default(),
             outages: Outages::default(),
-            faults: Faults::default(),
+            faults: Rare::default(),
             spec,
             heard: false,
             last_flow_ms: None,
@@ -327,6 +336,7 @@ impl Shard {
         let slot = SlotIndex(self.slots.len() as u32);
         self.stations[attribution.station.0 as usize].slots.push(slot);
         let attribution = self.number(attribution);
+        make_room(&mut self.slots);
         self.slots.push(SlotEntry { attribution, owner, claimable });
         slot
     }

@@ -175,6 +175,7 @@ impl Shard {
             let book = &mut self.book;
             monitor.observe(&situation, sample, &self.config.thresholds, &mut |finding| match finding {
                 Finding::Alarm(alarm) => found.push(alarm),
+                Finding::BatteryEpisode { at } => book.bms_episode(at.bucket(), slot),
                 other => other.add_to(book.at(other.at().bucket(), slot).events.get_mut()),
             });
         }

@@ -40,7 +40,7 @@ impl Timeline {
     fn step(&mut self, direction: Direction, reading: &Reading, desk: &mut Desk<'_>) -> Option<(i64, i64)> {
         let (chain, register_j) = match direction {
             Direction::Import => (self.import, reading.import_j),
-            Direction::Export => (self.export, reading.export_j),
+            Direction::Export => (self.export.as_deref().copied(), reading.export_j),
         };
         let delivered = match (chain, register_j) {
             (Some(chain), Some(register_j)) => self.step_by_register(direction, &chain, register_j, reading, desk),
@@ -56,7 +56,7 @@ impl Timeline {
             let chain = Chain { at_ms: reading.at_ms, register_j, state: reading.state, power_w: reading.power_w };
             match direction {
                 Direction::Import => self.import = Some(chain),
-                Direction::Export => self.export = Some(chain),
+                Direction::Export => self.export = Some(Box::new(chain)),
             }
         }
         delivered
@@ -120,9 +120,8 @@ impl Timeline {
             return;
         }
         let asked_w = self.rating.now_w().map_or(demand_w, |rated_w| demand_w.min(i64::from(rated_w)));
-        let tally = desk.book.at(EventTime::from_ms(reading.at_ms).bucket(), desk.slot);
-        tally.demand_j += asked_w.max(0) * dt_ms / 1000;
-        tally.demand_import_j += imported_j;
+        let bucket = EventTime::from_ms(reading.at_ms).bucket();
+        desk.book.demand(bucket, desk.slot, asked_w.max(0) * dt_ms / 1000, imported_j);
     }
 
     /// Books (or with `sign` -1 takes back) the mean-power energy between two neighbours, in each direction that has
@@ -140,7 +139,9 @@ impl Timeline {
             return;
         }
         let mean_j = mean_power_energy_j(left_w, right_w, dt_ms);
-        for (direction, chain) in [(Direction::Import, self.import), (Direction::Export, self.export)] {
+        for (direction, chain) in
+            [(Direction::Import, self.import), (Direction::Export, self.export.as_deref().copied())]
+        {
             if chain.is_none() {
                 let total_j = sign * directed(direction, mean_j);
                 let charging = left.state == State::Charging;

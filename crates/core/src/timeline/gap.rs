@@ -37,6 +37,8 @@ pub(super) struct Gaps(Vec<Gap>);
 impl Gaps {
     pub(super) fn remember(&mut self, gap: Gap) {
         let place = self.0.partition_point(|known| known.from_ms < gap.from_ms);
+        // Most connectors have one at most: no room for more is kept.
+        self.0.reserve_exact(1);
         self.0.insert(place, gap);
         if self.0.len() > GAPS_MAX {
             self.0.remove(0);

@@ -124,8 +124,12 @@ impl Rating {
     fn change(&mut self, from_ms: i64, rated_w: u32) {
         match self.history.last_mut() {
             Some(last) if last.0 >= from_ms => last.1 = rated_w,
-            Some(_) => self.history.push((from_ms, rated_w)),
-            None => self.history.push((NEVER, rated_w)),
+            last => {
+                let from_ms = if last.is_some() { from_ms } else { NEVER };
+                // Ratings seldom change: no room for more is kept.
+                self.history.reserve_exact(1);
+                self.history.push((from_ms, rated_w));
+            }
         }
         if self.history.len() > RATINGS_MAX {
             self.history.remove(0);
@@ -151,7 +155,8 @@ pub struct Timeline {
     registered: bool,
     rating: Rating,
     import: Option<Chain>,
-    export: Option<Chain>,
+    /// Few connectors give energy back.
+    export: Option<Box<Chain>>,
     gaps: Gaps,
     remembered: Remembered,
 }
