@@ -62,7 +62,8 @@ install() {
     chargetally check --config /etc/chargetally --files --quiet || fail "the shipped settings"
     for path in share/doc/chargetally/third-party-licences.gz \
         share/doc/chargetally/sbom.cdx.json.gz share/man/man1/chargetally.1.gz \
-        share/man/man5/chargetally.toml.5.gz share/bash-completion/completions/chargetally; do
+        share/man/man5/chargetally.toml.5.gz share/bash-completion/completions/chargetally \
+        share/chargetally/dashboards/grafana-national.json; do
         dpkg -L chargetally | grep -qx "/usr/${path}\|/usr/${path%.gz}" || fail "no /usr/$path in the package"
     done
     ok "installed: $(dpkg-query -W chargetally | tr '\t' ' '), neither enabled nor started, settings accepted"
