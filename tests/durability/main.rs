@@ -80,6 +80,8 @@ struct Trial {
     connectors: u32,
     /// The disturbed daemon's disk is so small, MiB.
     disk_mb: Option<u32>,
+    /// The disturbed daemon's disk can be made slow.
+    may_slow: bool,
     /// The disturbed daemon has a broker of its own, with these lines in its configuration.
     own_broker: Option<&'static str>,
 }
@@ -104,6 +106,7 @@ fn against_undisturbed(trial: &Trial, disturb: impl FnOnce(Stage<'_>)) -> Outcom
     let mut steady = Daemon::new(ports[0], "steady", since_ms);
     let mut other = Daemon::new(proxy.port(), "disturbed", since_ms);
     other.disk_mb = trial.disk_mb;
+    other.may_slow = trial.may_slow;
     steady.start();
     other.start();
     steady.await_ready();
@@ -192,6 +195,20 @@ fn a_full_disk_is_told_and_loses_nothing_once_there_is_room_again() {
         assert!(daemon.runs(), "{}", daemon.log());
         std::fs::remove_file(&filler).expect("it is removed");
         daemon.await_log("the store takes messages again");
+    });
+}
+
+#[test]
+fn a_disk_that_is_slow_for_simulated_minutes_loses_nothing() {
+    let trial = Trial { connectors: 1_000, may_slow: true, ..Trial::default() };
+    against_undisturbed(&trial, |Stage { daemon, .. }| {
+        let slow = daemon.slow_disk();
+        File::create(&slow).expect("a file");
+        std::thread::sleep(Duration::from_secs(8));
+        assert!(daemon.runs(), "{}", daemon.log());
+        let waits = std::fs::metadata(&slow).expect("the file").len();
+        std::fs::remove_file(&slow).expect("it is removed");
+        assert!(waits >= 5, "the disk was slow {waits} times");
     });
 }
 

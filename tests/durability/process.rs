@@ -20,6 +20,8 @@ pub struct Daemon {
     log_from: usize,
     /// The store is on a disk of its own that is so small, MiB, in a namespace of the process's own.
     pub disk_mb: Option<u32>,
+    /// Its disk can be made slow.
+    pub may_slow: bool,
 }
 
 impl Daemon {
@@ -31,7 +33,7 @@ impl Daemon {
             directory.path().join("state").display()
         );
         std::fs::write(directory.path().join("test.toml"), text).expect("written");
-        Self { directory, since_ms, process: None, log_from: 0, disk_mb: None }
+        Self { directory, since_ms, process: None, log_from: 0, disk_mb: None, may_slow: false }
     }
 
     pub fn start(&mut self) {
@@ -52,6 +54,9 @@ impl Daemon {
                 command
             }
         };
+        if self.may_slow {
+            command.env("LD_PRELOAD", self.slow_disk_library()).env("SLOW_DISK", self.slow_disk());
+        }
         let process = command
             .args(["--ignored", "--exact", "daemon_process", "--nocapture"])
             .env(CLOCK_SINCE, self.since_ms.to_string())
@@ -61,6 +66,19 @@ impl Daemon {
             .stderr(log)
             .spawn();
         self.process = Some(process.expect("it starts"));
+    }
+
+    /// While this file is there, the disk is slow; it has a byte for each time that the daemon waited for the disk.
+    pub fn slow_disk(&self) -> PathBuf {
+        self.directory.path().join("slow")
+    }
+
+    fn slow_disk_library(&self) -> PathBuf {
+        let library = self.directory.path().join("slow_disk.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durability/slow_disk.c");
+        let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+        assert!(status.expect("the C compiler that links Rust programs").success());
+        library
     }
 
     /// What is awaited in the log comes after this point.
