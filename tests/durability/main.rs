@@ -118,8 +118,10 @@ fn against_undisturbed(trial: &Trial, disturb: impl FnOnce(Stage<'_>)) -> Outcom
     let sent = std::thread::scope(|scope| {
         let sender = scope.spawn(|| send(&ports, plan, since_ms, &signals));
         let ends = EndOnDrop(&signals);
-        // Until all registrations are there.
-        std::thread::sleep(Duration::from_secs(5));
+        // Into the span that is compared.
+        while fast(since_ms) < start_ms + REGISTERED_MS + 60_000 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
         disturb(Stage { broker, proxy: &proxy, daemon: &mut other, signals: &signals });
         // Until there are some windows that begin after the registrations.
         let least_ms = REGISTERED_MS + 8 * 60_000;
