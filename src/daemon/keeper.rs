@@ -192,7 +192,6 @@ impl Keeper {
         let Some(topic) = message.topic() else { return Ok(()) };
         self.note(&JournalEntry::Message(Message {
             arrival_ms: message.arrival_ms,
-            source: 0,
             qos: u8::from(message.ack.is_some()),
             retain: message.retain,
             topic,

@@ -17,6 +17,8 @@ const KIND_MASK: u8 = 0b0000_1111;
 const RETAIN: u8 = 0b0001_0000;
 const QOS_SHIFT: u8 = 5;
 const QOS_MASK: u8 = 0b11;
+/// Stands in a message where a tick has what it is. A message's source is not kept: its topic tells it when it is repeated.
+const NO_NUMBER: u32 = 0;
 /// More than a message's other fields take together, beside topic and payload.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
@@ -34,8 +36,6 @@ pub enum JournalEntry<'a> {
 pub struct Message<'a> {
     /// When it arrived, ms since the Unix epoch, UTC.
     pub arrival_ms: i64,
-    /// Index of the source in the settings.
-    pub source: u32,
     /// Quality of service that it came with: 0, 1 or 2.
     pub qos: u8,
     /// Whether the broker had kept it for new subscribers.
@@ -115,7 +115,7 @@ impl Packer {
                 let retain = if message.retain { RETAIN } else { 0 };
                 self.bytes.push(KIND_MESSAGE | retain | (message.qos & QOS_MASK) << QOS_SHIFT);
                 self.put_time(message.arrival_ms);
-                put_varint(&mut self.bytes, u64::from(message.source));
+                put_varint(&mut self.bytes, u64::from(NO_NUMBER));
                 put_bytes(&mut self.bytes, message.topic.as_bytes());
                 put_bytes(&mut self.bytes, message.payload);
             }
@@ -214,9 +214,11 @@ impl<'a> Entries<'a> {
                 if qos > 2 || head >> (QOS_SHIFT + 2) != 0 {
                     return Err("a message with unknown flags");
                 }
+                if number != NO_NUMBER {
+                    return Err("a message with a number");
+                }
                 Ok(JournalEntry::Message(Message {
                     arrival_ms: self.last_ms,
-                    source: number,
                     qos,
                     retain: head & RETAIN != 0,
                     topic: std::str::from_utf8(first).map_err(|_| "a topic that is no text")?,

@@ -35,17 +35,12 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    /// The entry that was journalled; its quality of service and source are not kept.
+    /// The entry that was journalled; its quality of service is not kept.
     pub(crate) fn entry(&self) -> JournalEntry<'_> {
         match self {
-            Self::Message { arrival_ms, retain, topic, payload } => JournalEntry::Message(Message {
-                arrival_ms: *arrival_ms,
-                source: 0,
-                qos: 0,
-                retain: *retain,
-                topic,
-                payload,
-            }),
+            Self::Message { arrival_ms, retain, topic, payload } => {
+                JournalEntry::Message(Message { arrival_ms: *arrival_ms, qos: 0, retain: *retain, topic, payload })
+            }
             Self::Step { now_ms, what, detail } => JournalEntry::Tick(Tick { now_ms: *now_ms, what: *what, detail }),
         }
     }

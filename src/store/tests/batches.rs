@@ -7,30 +7,24 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Owned {
-    Message(i64, u32, u8, bool, String, Vec<u8>),
+    Message(i64, u8, bool, String, Vec<u8>),
     Tick(i64, u32, Vec<u8>),
 }
 
 impl Owned {
     fn entry(&self) -> JournalEntry<'_> {
         match self {
-            Self::Message(arrival_ms, source, qos, retain, topic, payload) => JournalEntry::Message(Message {
-                arrival_ms: *arrival_ms,
-                source: *source,
-                qos: *qos,
-                retain: *retain,
-                topic,
-                payload,
-            }),
+            Self::Message(arrival_ms, qos, retain, topic, payload) => {
+                JournalEntry::Message(Message { arrival_ms: *arrival_ms, qos: *qos, retain: *retain, topic, payload })
+            }
             Self::Tick(now_ms, what, detail) => JournalEntry::Tick(Tick { now_ms: *now_ms, what: *what, detail }),
         }
     }
 }
 
 fn entry() -> impl Strategy<Value = Owned> {
-    let message = (any::<i64>(), any::<u32>(), 0_u8..3, any::<bool>(), ".{0,40}", vec(any::<u8>(), 0..300)).prop_map(
-        |(time, source, qos, retain, topic, payload)| Owned::Message(time, source, qos, retain, topic, payload),
-    );
+    let message = (any::<i64>(), 0_u8..3, any::<bool>(), ".{0,40}", vec(any::<u8>(), 0..300))
+        .prop_map(|(time, qos, retain, topic, payload)| Owned::Message(time, qos, retain, topic, payload));
     let tick = (any::<i64>(), any::<u32>(), vec(any::<u8>(), 0..20))
         .prop_map(|(time, what, detail)| Owned::Tick(time, what, detail));
     prop_oneof![4 => message, 1 => tick]
@@ -92,18 +86,21 @@ fn a_message_of_200_bytes_takes_few_bytes_more() {
     let mut packer = Packer::default();
     for number in 0..500 {
         let payload = [b'x'; 168];
-        let message = Message {
-            arrival_ms: 1_790_000_000_000 + number,
-            source: 0,
-            qos: 1,
-            retain: false,
-            topic,
-            payload: &payload,
-        };
+        let message =
+            Message { arrival_ms: 1_790_000_000_000 + number, qos: 1, retain: false, topic, payload: &payload };
         packer.push(&JournalEntry::Message(message));
     }
     assert_eq!(packer.entries(), 500);
     assert!(packer.len_bytes() <= 500 * 206 + 16, "{}", packer.len_bytes());
+}
+
+#[test]
+fn a_message_with_a_number_is_an_error() {
+    let mut batch = packed(&[Owned::Message(0, 1, false, "a".to_owned(), b"{}".to_vec())]);
+    // After the header, the entry's kind, and its time of one byte.
+    assert_eq!(std::mem::replace(&mut batch[7], 3), 0);
+    let read: Vec<_> = unpack(&batch).expect("a header").collect();
+    assert_eq!(read, [Err(BadBatch { entries: 0, what: "a message with a number" })]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn open(directory: &Path) -> Store {
 
 fn append(store: &mut Store, number: i64, payload: &[u8]) {
     let topic = format!("ev/v1/53/op/st{number}/1/telemetry");
-    let message = Message { arrival_ms: number, source: 0, qos: 1, retain: false, topic: &topic, payload };
+    let message = Message { arrival_ms: number, qos: 1, retain: false, topic: &topic, payload };
     store.append(&JournalEntry::Message(message)).expect("there is room");
 }
 
