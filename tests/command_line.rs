@@ -204,7 +204,7 @@ fn verify_tells_a_sound_store_from_a_damaged_one() {
     assert_eq!(verify().0, Some(66), "there is no store");
     let open = stored(directory.path());
     let (code, _, stderr) = verify();
-    assert!(code == Some(0) && stderr.contains("the history in"), "{stderr}");
+    assert!(code == Some(0) && stderr.contains("history and sums in"), "{stderr}");
     open.close().expect("closed");
     let (code, _, stderr) = verify();
     assert!(code == Some(0) && stderr.contains("is sound"), "{stderr}");

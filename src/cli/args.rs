@@ -417,7 +417,7 @@ pub struct Backup {
 Example:
   chargetally verify --state /var/lib/chargetally
 
-The history is read whole, about 2 s a million summaries; beside a running daemon nothing else is.
+History and sums are read whole, about 2 s a million summaries; beside a running daemon nothing else is.
 Exit code 65 where anything is not as it was written.")]
 pub struct Verify {
     /// The store.

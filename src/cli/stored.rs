@@ -72,7 +72,7 @@ pub fn verify(args: &args::Verify) -> Result<(), Failure> {
         Err(StoreError::InUse { .. }) => {
             reader.check().map_err(failure)?;
             let others = "journal and checkpoint are not read while a daemon has it open";
-            say(&format!("the history in {} is sound; {others}", file.display()));
+            say(&format!("history and sums in {} are sound; {others}", file.display()));
         }
         Err(error) => return Err(failure(error)),
     }

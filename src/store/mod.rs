@@ -214,7 +214,7 @@ impl Store {
         })
     }
 
-    /// Reads the whole file, the history too, and finds whether it is sound; this takes long where it is large.
+    /// Reads the whole file, the sums and the history too, and finds whether it is sound; this takes long where it is large.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with the first thing found.
@@ -223,6 +223,7 @@ impl Store {
         self.load_stations(|_, _| ())?;
         self.load_meta(|_, _| ())?;
         self.replay(self.checkpoint.seq, |_, _| ())?;
+        sums::check(&self.connection, &self.file)?;
         history::check(&self.connection, &self.file)
     }
 

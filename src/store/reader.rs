@@ -72,12 +72,13 @@ impl Reader {
         sums::load_sums(&self.connection, &self.file, window, start_s, each)
     }
 
-    /// Reads the whole history and finds whether it is sound; this takes about 2 s for a million records, so the daemon does
-    /// it on a thread of its own.
+    /// Reads the whole history, and the sums that late data is added to, and finds whether they are sound; this takes
+    /// about 2 s for a million records.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with the first thing found.
     pub fn check(&self) -> Result<(), StoreError> {
+        sums::check(&self.connection, &self.file)?;
         history::check(&self.connection, &self.file)
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::error::StoreError;
 
@@ -38,22 +38,45 @@ pub(super) fn load_sums(
     mut each: impl FnMut(&str, &str, &[u8]),
 ) -> Result<(), StoreError> {
     let sqlite = |error| StoreError::from_sqlite("read the sums of a window", file, error);
-    let mut select = connection
-        .prepare_cached("SELECT level, code, crc, state FROM sums WHERE window = ?1 AND start = ?2")
-        .map_err(sqlite)?;
+    let mut select =
+        connection.prepare_cached("SELECT * FROM sums WHERE window = ?1 AND start = ?2").map_err(sqlite)?;
     let mut rows = select.query(params![window, start_s]).map_err(sqlite)?;
     while let Some(row) = rows.next().map_err(sqlite)? {
-        let (level, code) = (row.get_ref(0).map_err(sqlite)?, row.get_ref(1).map_err(sqlite)?);
-        let (level, code) = (level.as_str().unwrap_or_default(), code.as_str().unwrap_or_default());
-        let crc: i64 = row.get(2).map_err(sqlite)?;
-        let state = row.get_ref(3).map_err(sqlite)?.as_blob().unwrap_or_default();
-        if crc != sums_crc(&Place { window, start_s, level, code }, state) {
-            let what = format!("the sums of {window} at {start_s} of {level}/{code} have a wrong checksum");
-            return Err(StoreError::damaged(file, what));
-        }
-        each(level, code, state);
+        let (place, state) = sound(file, row)?;
+        each(place.level, place.code, state);
     }
     Ok(())
+}
+
+/// Reads the sums of all windows in the order in which they lie in the file, and whether that is their order: who looks
+/// for a window's sums does not see a row whose key was damaged.
+pub(super) fn check(connection: &Connection, file: &Path) -> Result<(), StoreError> {
+    let sqlite = |error| StoreError::from_sqlite("check the sums", file, error);
+    let found: String = connection.query_row("PRAGMA integrity_check(sums)", [], |row| row.get(0)).map_err(sqlite)?;
+    if found != "ok" {
+        return Err(StoreError::damaged(file, found.replace('\n', "; ")));
+    }
+    let mut select = connection.prepare("SELECT * FROM sums").map_err(sqlite)?;
+    let mut rows = select.query([]).map_err(sqlite)?;
+    while let Some(row) = rows.next().map_err(sqlite)? {
+        sound(file, row)?;
+    }
+    Ok(())
+}
+
+/// Whose sums a row holds and what they stand at, where it is as it was written.
+fn sound<'a>(file: &Path, row: &'a Row<'_>) -> Result<(Place<'a>, &'a [u8]), StoreError> {
+    let sqlite = |error| StoreError::from_sqlite("read the sums of a window", file, error);
+    let text = |at| row.get_ref(at).map(|value| value.as_str().unwrap_or_default()).map_err(sqlite);
+    let place = Place { window: text(0)?, start_s: row.get(1).map_err(sqlite)?, level: text(2)?, code: text(3)? };
+    let crc: i64 = row.get(4).map_err(sqlite)?;
+    let state = row.get_ref(5).map_err(sqlite)?.as_blob().unwrap_or_default();
+    if crc != sums_crc(&place, state) {
+        let Place { window, start_s, level, code } = place;
+        let what = format!("the sums of {window} at {start_s} of {level}/{code} have a wrong checksum");
+        return Err(StoreError::damaged(file, what));
+    }
+    Ok((place, state))
 }
 
 fn sums_crc(place: &Place<'_>, state: &[u8]) -> i64 {

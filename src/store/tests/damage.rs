@@ -17,6 +17,13 @@ fn sample() -> (Vec<u8>, Content) {
     let stations: Vec<_> = states.iter().map(|(key, state)| (key.as_str(), state.as_slice())).collect();
     let records: Vec<_> = (0..60).map(|hour| record("1h", hour * 3_600, "city", "5301")).collect();
     checkpoint(&mut store, &stations, &records);
+    let seq = store.last_seq();
+    let mut sums = store.begin_checkpoint(seq).expect("the checkpoint begins");
+    for hour in 0..60_i64 {
+        let place = Place { window: "1h", start_s: hour * 3_600, level: "county", code: "530102" };
+        sums.sums(&place, &[hour as u8; 50]).expect("sums are written");
+    }
+    sums.commit().expect("the checkpoint is durable");
     for number in 2..8 {
         append(&mut store, number, &vec![number as u8; 2_000]);
         store.sync().expect("durable");
@@ -75,6 +82,50 @@ fn a_record_whose_key_was_damaged_is_found_though_queries_pass_it_by() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
     let (store, _) = Store::open(directory.path(), Limits::default()).expect("the journal and the states are sound");
     assert!(matches!(store.check_all(), Err(StoreError::Damaged { .. })));
+}
+
+/// A store that opens, and in which the reader beside a daemon and the owner find the same damage.
+fn check_finds(changed: &[u8], expected: &str) {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::write(directory.path().join(FILE_NAME), changed).expect("written");
+    let beside = Reader::open(directory.path()).and_then(|reader| reader.check()).expect_err("the reader finds it");
+    let (store, _) = Store::open(directory.path(), Limits::default()).expect("the journal and the states are sound");
+    for error in [beside, store.check_all().expect_err("its owner finds it")] {
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        assert!(error.to_string().contains(expected), "{error} does not say {expected:?}");
+    }
+}
+
+/// The sample, and where in it the scope of one hour's sums begins.
+fn sums_in_sample() -> (Vec<u8>, usize) {
+    let (database, _) = sample();
+    let mut places = database.windows(12).enumerate().filter(|(_, bytes)| *bytes == b"county530102");
+    let (at, _) = places.nth(30).expect("sums of county");
+    (database, at)
+}
+
+#[test]
+fn sums_whose_state_was_damaged_are_found() {
+    let (mut database, at) = sums_in_sample();
+    // Past the scope's 12 bytes and a checksum of 6 at most, within the 50 bytes of state.
+    database[at + 42] ^= 0x01;
+    check_finds(&database, "of county/530102 have a wrong checksum");
+}
+
+#[test]
+fn sums_under_another_scope_are_found() {
+    let (mut database, at) = sums_in_sample();
+    database[at + 11] ^= 0x01;
+    check_finds(&database, "of county/530103 have a wrong checksum");
+}
+
+#[test]
+fn sums_whose_key_was_damaged_are_found_though_queries_pass_them_by() {
+    let (mut database, at) = sums_in_sample();
+    // Between window and scope is only the start; 1h becomes qh, which stands out of order.
+    let window = database[at - 6..at].windows(2).position(|bytes| bytes == b"1h").expect("the window");
+    database[at - 6 + window] ^= 0x40;
+    check_finds(&database, "not in PRIMARY KEY order for sums");
 }
 
 #[test]
