@@ -197,6 +197,35 @@ fn a_backup_is_a_store_that_reports_the_same() {
 }
 
 #[test]
+fn a_state_directory_that_is_read_only_ends_the_daemon_with_69_and_the_remedy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let settings = directory.path().join("settings.toml");
+    let state = directory.path().join("state");
+    fs::create_dir(&state).expect("a directory");
+    let text = format!("[mqtt]\nurl = 'mqtt://127.0.0.1:1'\n[state]\ndirectory = '{}'\n", state.display());
+    fs::write(&settings, text).expect("written");
+    // Mode bits do not bind root: a mount in a namespace of the process's own binds everybody.
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+        .args(["mount -t tmpfs -o size=1m,ro tmpfs \"$1\" && shift && exec \"$@\"", "sh"])
+        .arg(&state)
+        .args([env!("CARGO_BIN_EXE_chargetally"), "run", "--config"])
+        .arg(settings)
+        .stdin(Stdio::null());
+    let (code, stdout, stderr) = outcome(command);
+    assert_eq!((code, stdout.as_str()), (Some(69), ""), "{stderr}");
+    let lock = state.join("chargetally.lock");
+    let expected = format!(
+        "chargetally: the daemon has ended\n  the store (state.directory) cannot be used\n  \
+         cannot lock the store's directory: {} may not be written to: mount it for writing, or give it to the \
+         daemon's user\n  Read-only file system (os error 30)\n",
+        lock.display()
+    );
+    assert_eq!(stderr, expected);
+}
+
+#[test]
 fn verify_tells_a_sound_store_from_a_damaged_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let state = directory.path().to_str().expect("text").to_owned();

@@ -352,7 +352,8 @@ impl Keeper {
 
     fn fails(&mut self, error: &StoreError) {
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(%error, "the store takes nothing: messages are not acknowledged and summaries wait until it does");
+            let cause = std::error::Error::source(error).map(tracing::field::display);
+            warn!(%error, cause, "the store takes nothing: messages are not acknowledged and summaries wait until it does");
         }
     }
 

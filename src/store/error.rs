@@ -5,11 +5,14 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ffi;
 use rusqlite::{Error as Sqlite, ErrorCode};
+
+use super::LOCK_NAME;
 
 /// What a person may do about a damaged store.
 pub const REMEDY: &str = "restore a backup in its place, or set the file aside to begin anew (history and open windows \
@@ -153,13 +156,24 @@ impl StoreError {
             | (_, ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_IOERR_SHORT_READ) => {
                 Self::damaged(file, format!("{source} ({doing})"))
             }
-            (ErrorCode::CannotOpen | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory, _) => {
+            (ErrorCode::SystemIoFailure, _) => {
+                refused(doing, file).unwrap_or_else(|| Self::Io { doing, file: owned, source: source.into() })
+            }
+            (ErrorCode::CannotOpen | ErrorCode::OutOfMemory, _) => {
                 Self::Io { doing, file: owned, source: source.into() }
             }
             // Triggered neither by content nor by the disk: wrong SQL, or a file that somebody changed by hand.
             _ => Self::damaged(file, format!("{source} ({doing})")),
         }
     }
+}
+
+/// Whether a failure is that nothing beside `file` may be written any more: SQLite only tells that something failed. The
+/// database itself is not opened to find out: closing it again would release SQLite's locks.
+fn refused(doing: &'static str, file: &Path) -> Option<StoreError> {
+    let said = fs::File::options().write(true).open(file.with_file_name(LOCK_NAME)).err()?;
+    let error = StoreError::from_io(doing, file, said);
+    matches!(error, StoreError::ReadOnly { .. }).then_some(error)
 }
 
 impl fmt::Display for StoreError {
@@ -180,7 +194,11 @@ impl fmt::Display for StoreError {
             }
             Self::NoSpace { doing, file } => write!(f, "cannot {doing}: no space left for {}", file.display()),
             Self::ReadOnly { doing, file, .. } => {
-                write!(f, "cannot {doing}: {} may not be written to", file.display())
+                write!(
+                    f,
+                    "cannot {doing}: {} may not be written to: mount it for writing, or give it to the daemon's user",
+                    file.display()
+                )
             }
             Self::Io { doing, file, .. } => write!(f, "cannot {doing}: {} failed", file.display()),
             Self::BufferFull { bytes, bytes_max } => {

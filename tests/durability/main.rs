@@ -80,8 +80,8 @@ struct Trial {
     connectors: u32,
     /// The disturbed daemon's disk is so small, MiB.
     disk_mb: Option<u32>,
-    /// The disturbed daemon's disk can be made slow.
-    may_slow: bool,
+    /// The disturbed daemon's disk can be made slow, or read-only.
+    may_fail: bool,
     /// The disturbed daemon has a broker of its own, with these lines in its configuration.
     own_broker: Option<&'static str>,
 }
@@ -106,7 +106,7 @@ fn against_undisturbed(trial: &Trial, disturb: impl FnOnce(Stage<'_>)) -> Outcom
     let mut steady = Daemon::new(ports[0], "steady", since_ms);
     let mut other = Daemon::new(proxy.port(), "disturbed", since_ms);
     other.disk_mb = trial.disk_mb;
-    other.may_slow = trial.may_slow;
+    other.may_fail = trial.may_fail;
     steady.start();
     other.start();
     steady.await_ready();
@@ -202,7 +202,7 @@ fn a_full_disk_is_told_and_loses_nothing_once_there_is_room_again() {
 
 #[test]
 fn a_disk_that_is_slow_for_simulated_minutes_loses_nothing() {
-    let trial = Trial { connectors: 1_000, may_slow: true, ..Trial::default() };
+    let trial = Trial { connectors: 1_000, may_fail: true, ..Trial::default() };
     against_undisturbed(&trial, |Stage { daemon, .. }| {
         let slow = daemon.slow_disk();
         File::create(&slow).expect("a file");
@@ -211,6 +211,26 @@ fn a_disk_that_is_slow_for_simulated_minutes_loses_nothing() {
         let waits = std::fs::metadata(&slow).expect("the file").len();
         std::fs::remove_file(&slow).expect("it is removed");
         assert!(waits >= 5, "the disk was slow {waits} times");
+    });
+}
+
+#[test]
+fn a_disk_that_turns_read_only_is_told_and_loses_nothing_once_it_can_be_written() {
+    let trial = Trial { connectors: 1_000, may_fail: true, ..Trial::default() };
+    against_undisturbed(&trial, |Stage { daemon, .. }| {
+        let read_only = daemon.read_only_disk();
+        daemon.mark_log();
+        File::create(&read_only).expect("a file");
+        daemon.await_log("the store takes nothing");
+        std::thread::sleep(Duration::from_secs(6));
+        assert!(daemon.runs(), "{}", daemon.log());
+        let refused = std::fs::metadata(&read_only).expect("the file").len();
+        assert!(refused >= 5, "the disk refused {refused} times");
+        let log = daemon.log();
+        assert!(log.contains("may not be written to") && log.contains("Read-only file system"), "{log}");
+        assert!(!log.contains("the store takes messages again"), "{log}");
+        std::fs::remove_file(&read_only).expect("it is removed");
+        daemon.await_log("the store takes messages again");
     });
 }
 

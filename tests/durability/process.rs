@@ -20,8 +20,8 @@ pub struct Daemon {
     log_from: usize,
     /// The store is on a disk of its own that is so small, MiB, in a namespace of the process's own.
     pub disk_mb: Option<u32>,
-    /// Its disk can be made slow.
-    pub may_slow: bool,
+    /// Its disk can be made slow, or read-only.
+    pub may_fail: bool,
 }
 
 impl Daemon {
@@ -33,7 +33,7 @@ impl Daemon {
             directory.path().join("state").display()
         );
         std::fs::write(directory.path().join("test.toml"), text).expect("written");
-        Self { directory, since_ms, process: None, log_from: 0, disk_mb: None, may_slow: false }
+        Self { directory, since_ms, process: None, log_from: 0, disk_mb: None, may_fail: false }
     }
 
     pub fn start(&mut self) {
@@ -54,8 +54,9 @@ impl Daemon {
                 command
             }
         };
-        if self.may_slow {
-            command.env("LD_PRELOAD", self.slow_disk_library()).env("SLOW_DISK", self.slow_disk());
+        if self.may_fail {
+            command.env("LD_PRELOAD", self.disk_library());
+            command.env("SLOW_DISK", self.slow_disk()).env("READ_ONLY_DISK", self.read_only_disk());
         }
         let process = command
             .args(["--ignored", "--exact", "daemon_process", "--nocapture"])
@@ -73,9 +74,14 @@ impl Daemon {
         self.directory.path().join("slow")
     }
 
-    fn slow_disk_library(&self) -> PathBuf {
-        let library = self.directory.path().join("slow_disk.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durability/slow_disk.c");
+    /// While this file is there, the store's files cannot be changed; it has a byte for each time that it was tried.
+    pub fn read_only_disk(&self) -> PathBuf {
+        self.directory.path().join("read_only")
+    }
+
+    fn disk_library(&self) -> PathBuf {
+        let library = self.directory.path().join("disk.so");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durability/disk.c");
         let status = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
         assert!(status.expect("the C compiler that links Rust programs").success());
         library
