@@ -81,6 +81,8 @@ pub(super) struct Keeper {
     records: BTreeMap<RecordKey, RecordRow>,
     /// What dialects have handed over of their memories, by its place in the store: kept until a checkpoint stands.
     memories: BTreeMap<String, Vec<u8>>,
+    /// Since when messages are heard, or are not. No checkpoint holds it, so that the journal after one begins with it.
+    listening: Option<(ArrivalTime, u32)>,
     /// Whether anything was given out since the last checkpoint.
     owed: bool,
     not_before: Monotonic,
@@ -151,6 +153,7 @@ impl Keeper {
             entries: Vec::new(),
             records: BTreeMap::new(),
             memories: BTreeMap::new(),
+            listening: None,
             owed: false,
             not_before: monotonic(),
             remainders: whole.map_or(0, |whole| whole.remainders),
@@ -206,6 +209,9 @@ impl Keeper {
 
     /// Notes a step of the driver; it is not durable yet.
     pub(super) fn note_step(&mut self, now: ArrivalTime, what: u32) -> Result<(), KeepError> {
+        if matches!(what, HEARING | DEAF) {
+            self.listening = Some((now, what));
+        }
         self.note(&JournalEntry::Tick(Tick { now_ms: now.ms(), what, detail: &[] }))
     }
 
@@ -298,6 +304,9 @@ impl Keeper {
                 self.owed = false;
                 self.prune_more = true;
                 works.engine.rollup_mut().forget();
+                if let Some((since, what)) = self.listening {
+                    self.note_step(since, what)?;
+                }
                 Ok(true)
             }
             Err(KeepError::Store(error)) if error.may_pass() => {

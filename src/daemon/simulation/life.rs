@@ -84,11 +84,18 @@ impl Plant {
     }
 }
 
+/// What the subscribing connection tells the driver, in order.
+enum Event {
+    Batch(Batch),
+    /// The connection is up, or it is down.
+    Hears(bool),
+}
+
 pub(super) struct Life {
     pub(super) house: House,
     publisher: Publisher,
-    /// Batches that the driver has not taken yet.
-    channel: VecDeque<Batch>,
+    /// What the driver has not taken yet.
+    channel: VecDeque<Event>,
     last_batch: u64,
     /// Batches and what of them is to be acknowledged.
     unacknowledged: VecDeque<(u64, Vec<AckToken>, Vec<Bytes>)>,
@@ -123,6 +130,8 @@ impl Life {
         faults::recovered(keeper.last_seq());
         let mut house = House { works, keeper: Some(keeper), outgoing };
         house.replay()?;
+        // The driver begins so: nothing is heard before the first connection.
+        house.listen(now, false)?;
         Ok(Self {
             house,
             publisher,
@@ -140,7 +149,8 @@ impl Life {
 
     /// How many messages the subscribing connection takes now.
     pub(super) fn room(&self) -> usize {
-        if self.channel.len() < CHANNEL_MAX { BATCH_MAX } else { 0 }
+        let batches = self.channel.iter().filter(|event| matches!(event, Event::Batch(_)));
+        if batches.count() < CHANNEL_MAX { BATCH_MAX } else { 0 }
     }
 
     /// The subscribing connection hands over what came.
@@ -152,7 +162,12 @@ impl Life {
         let tokens = messages.iter().filter_map(|message| message.ack).collect();
         let payloads = messages.iter().map(|message| message.payload.clone()).collect();
         self.unacknowledged.push_back((self.last_batch, tokens, payloads));
-        self.channel.push_back(Batch::new(self.last_batch, messages));
+        self.channel.push_back(Event::Batch(Batch::new(self.last_batch, messages)));
+    }
+
+    /// The subscribing connection is up, or it is down: the driver learns it after everything that came before.
+    pub(super) fn linked(&mut self, hears: bool) {
+        self.channel.push_back(Event::Hears(hears));
     }
 
     /// Whether everything that came was taken in and may be acknowledged.
@@ -160,13 +175,19 @@ impl Life {
         self.channel.is_empty() && self.unacknowledged.is_empty()
     }
 
-    /// The driver takes a batch, where there is one and the house takes any.
-    pub(super) fn take(&mut self) -> Result<Acknowledged, DaemonError> {
+    /// The driver takes what comes next, where there is anything and the house takes any.
+    pub(super) fn take(&mut self, now_ms: i64) -> Result<Acknowledged, DaemonError> {
         if !self.house.takes_more() {
             return Ok(Acknowledged::default());
         }
-        let Some(batch) = self.channel.pop_front() else { return Ok(Acknowledged::default()) };
-        let durable = self.house.take(&batch)?;
+        let durable = match self.channel.pop_front() {
+            None => return Ok(Acknowledged::default()),
+            Some(Event::Batch(batch)) => self.house.take(&batch)?,
+            Some(Event::Hears(hears)) => {
+                self.house.listen(ArrivalTime::from_ms(now_ms), hears)?;
+                None
+            }
+        };
         // What the workers say of it is to be there at the same point in every run of the seed.
         self.house.works.stats()?;
         Ok(self.acknowledge(durable))

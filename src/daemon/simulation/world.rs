@@ -22,6 +22,9 @@ use crate::store::{FILE_NAME, StoreError};
 /// When every seed begins: four minutes before a day and a month of China.
 pub(super) const BEGIN_MS: i64 = 1_769_875_200_000 - 4 * MINUTE_MS;
 const MINUTE_MS: i64 = 60_000;
+/// How far the clock goes wrong. Ahead it leaves what is under way within the three hours that may be late.
+const CLOCK_AHEAD_MS: i64 = 150 * MINUTE_MS;
+const CLOCK_BEHIND_MS: i64 = 6 * 60 * MINUTE_MS;
 /// Steps until everything has settled, at most.
 const SETTLING_STEPS_MAX: usize = 3_000;
 /// What a batch and a few steps take in the journal at most, bytes.
@@ -165,7 +168,7 @@ impl<'p> World<'p> {
     /// Registrations come before anything fails.
     fn begin(&mut self, fleet: &Fleet) -> Result<(), String> {
         self.start()?;
-        self.sender.connect();
+        self.connect();
         for registration in &fleet.registrations {
             self.sender.publish(Rc::clone(registration));
         }
@@ -214,6 +217,9 @@ impl<'p> World<'p> {
         if draws.chance_permille(weather.link_down) {
             self.link_down_until_ms = now_ms + draws.between(0, 90_000);
             self.sender.disconnect();
+            if let Some(life) = &mut self.life {
+                life.linked(false);
+            }
         }
         if draws.chance_permille(weather.egress_down) {
             self.egress_down_until_ms = now_ms + draws.between(0, 180_000);
@@ -222,8 +228,8 @@ impl<'p> World<'p> {
             }
         }
         if draws.chance_permille(weather.clock_step) {
-            let lowest_ms = if weather.is_clock_behind { -90 * MINUTE_MS } else { 0 };
-            self.clock_ahead_ms = [0, draws.between(lowest_ms, 90 * MINUTE_MS)][draws.below(2) as usize];
+            let lowest_ms = if weather.is_clock_behind { -CLOCK_BEHIND_MS } else { 0 };
+            self.clock_ahead_ms = [0, draws.between(lowest_ms, CLOCK_AHEAD_MS)][draws.below(2) as usize];
         }
         for open_ms in &mut self.lanes_open_ms {
             if draws.chance_permille(weather.delay) {
@@ -252,7 +258,7 @@ impl<'p> World<'p> {
             self.start()?;
         }
         if self.link_down_until_ms <= self.now_ms && !self.sender.is_connected() && self.life.is_some() {
-            self.sender.connect();
+            self.connect();
         }
         self.exchange()?;
         if self.now_ms >= self.tick_due_ms {
@@ -264,6 +270,13 @@ impl<'p> World<'p> {
         self.say()
     }
 
+    fn connect(&mut self) {
+        self.sender.connect();
+        if let Some(life) = &mut self.life {
+            life.linked(true);
+        }
+    }
+
     /// Messages come in, and some are taken.
     fn exchange(&mut self) -> Result<(), String> {
         let arrival_ms = self.wall_ms();
@@ -272,7 +285,7 @@ impl<'p> World<'p> {
             life.receive(self.sender.send(count, arrival_ms));
         }
         for _ in 0..self.draws.below(3) {
-            self.act(Life::take)?;
+            self.act(|life| life.take(arrival_ms))?;
         }
         Ok(())
     }
