@@ -258,6 +258,27 @@ fn an_end_in_the_middle_of_the_work_is_orderly_and_loses_nothing() {
 }
 
 #[test]
+fn an_end_on_a_slow_disk_is_orderly_though_asked_for_twice_and_loses_nothing() {
+    let trial = Trial { connectors: 1_000, may_fail: true, ..Trial::default() };
+    against_undisturbed(&trial, |Stage { daemon, .. }| {
+        let (slow, mut dice) = (daemon.slow_disk(), Dice(0xc4ec));
+        for _ in 0..6 {
+            daemon.await_ready();
+            // Long enough for a checkpoint to come, each of whose syncs takes 200 ms: the end is asked for in between.
+            File::create(&slow).expect("a file");
+            std::thread::sleep(Duration::from_millis(3_000 + dice.below(1_000)));
+            daemon.signal("TERM");
+            // Once more, into the syncs and the checkpoint of the end itself.
+            std::thread::sleep(Duration::from_millis(dice.below(600)));
+            daemon.stop();
+            assert!(std::fs::metadata(&slow).expect("the file").len() > 0, "the disk was not slow");
+            std::fs::remove_file(&slow).expect("it is removed");
+            daemon.start();
+        }
+    });
+}
+
+#[test]
 fn a_network_that_swallows_everything_or_breaks_loses_nothing() {
     let trial = Trial { connectors: 1_000, ..Trial::default() };
     against_undisturbed(&trial, |Stage { proxy, daemon, .. }| {
