@@ -8,7 +8,7 @@ use chargetally_core::observation::Vitals;
 use chargetally_core::time::EventTime;
 use chargetally_core::unit::J_PER_KWH;
 
-use crate::dialect::json::{Quantity, Record, Value, object, objects};
+use crate::dialect::json::{Members, Quantity, Record, Value, object, objects};
 use crate::dialect::native;
 use crate::dialect::{Limits, Reason, Reject, lenient};
 
@@ -70,6 +70,16 @@ impl<'a, R: Record<'a>> Record<'a> for Wrapped<'a, R> {
             _ => return self.inner.member(key, value, limits),
         }
         Ok(true)
+    }
+
+    fn enter(&mut self, key: &str) -> Option<&mut dyn Members<'a>> {
+        match key {
+            "data" | "Data" => {
+                self.inner = R::default();
+                Some(&mut self.inner)
+            }
+            _ => self.inner.enter(key),
+        }
     }
 }
 
@@ -159,8 +169,11 @@ impl StatusRecord<'_> {
 #[derive(Default)]
 pub(super) struct StatusesRecord<'a> {
     pub station: Option<Cow<'a, str>>,
-    pub items: Vec<StatusRecord<'a>>,
-    bare: StatusRecord<'a>,
+    /// One item in no list: the message itself, or what it holds.
+    single: StatusRecord<'a>,
+    is_held: bool,
+    /// Any other number of items.
+    items: Vec<StatusRecord<'a>>,
 }
 
 impl<'a> Record<'a> for StatusesRecord<'a> {
@@ -172,36 +185,55 @@ impl<'a> Record<'a> for StatusesRecord<'a> {
             "StationID" => self.station = lenient::id(value, "StationID", limits)?,
             "ConnectorStatusInfo" | "ConnectorStatusInfos" => {
                 let items = list(value, "ConnectorStatusInfos", limits, len_max)?;
-                if self.items.is_empty() {
-                    self.items = items;
-                } else {
-                    self.items.extend(items);
-                }
+                self.hold_more(items);
             }
             "StationStatusInfo" | "StationStatusInfos" => {
                 let stations: Vec<StationStatusRecord<'a>> = list(value, "StationStatusInfos", limits, len_max)?;
                 for station in stations {
                     let named = station.station;
-                    self.items
-                        .extend(station.items.into_iter().map(|item| StatusRecord { station: named.clone(), ..item }));
+                    let items = station.items.into_iter();
+                    self.hold_more(items.map(|item| StatusRecord { station: named.clone(), ..item }).collect());
                     if self.items.len() > limits.array_len_max {
                         return Err(Reject::whole(Reason::TooLongArray));
                     }
                 }
             }
-            _ => return self.bare.member(key, value, limits),
+            // Beside what it holds, the message itself is no item, and still has to be well-formed.
+            _ if self.is_held => return StatusRecord::default().member(key, value, limits),
+            _ => return self.single.member(key, value, limits),
         }
         Ok(true)
     }
+
+    fn enter(&mut self, key: &str) -> Option<&mut dyn Members<'a>> {
+        if !matches!(key, "ConnectorStatusInfo" | "ConnectorStatusInfos") || self.is_held || !self.items.is_empty() {
+            return None;
+        }
+        self.single = StatusRecord::default();
+        self.is_held = true;
+        Some(&mut self.single)
+    }
 }
 
-impl StatusesRecord<'_> {
-    /// Takes the message itself for an item where it holds none.
-    pub(super) fn or_itself(mut self) -> Self {
-        if self.items.is_empty() && self.bare.connector.is_some() {
-            self.items.push(std::mem::take(&mut self.bare));
+impl<'a> StatusesRecord<'a> {
+    fn hold_more(&mut self, items: Vec<StatusRecord<'a>>) {
+        if std::mem::take(&mut self.is_held) {
+            self.items.push(std::mem::take(&mut self.single));
         }
-        self
+        if self.items.is_empty() {
+            self.items = items;
+        } else {
+            self.items.extend(items);
+        }
+    }
+
+    /// The items; the message itself is one where it holds none.
+    pub(super) fn items(&self) -> &[StatusRecord<'a>] {
+        if self.is_held || (self.items.is_empty() && self.single.connector.is_some()) {
+            std::slice::from_ref(&self.single)
+        } else {
+            &self.items
+        }
     }
 }
 

@@ -11,18 +11,19 @@ pub mod template;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chargetally_core::observation::{Observation, StationKey};
 use chargetally_core::pack::Damaged;
 use chargetally_core::time::{ArrivalTime, EventTime};
 
-use self::memory::{ConnectorMemory, STATIONS_MAX, StationMemory};
+use self::memory::{ConnectorMemory, StationMemory};
 use self::register::Register;
 use self::scalar::Scalar;
 use self::spec::{Said, Spec, Target, Topic};
 use self::template::{Part, Parts};
+use super::remembered::ByStation;
 use super::{Limits, Reason, Reject};
 use crate::topic::{TopicError, check_id};
 
@@ -31,10 +32,7 @@ use crate::topic::{TopicError, check_id};
 pub struct Mapping {
     spec: Arc<Spec>,
     tells_status: bool,
-    /// By operator, then by station.
-    memory: BTreeMap<Box<str>, BTreeMap<Box<str>, StationMemory>>,
-    stations: usize,
-    dirty: Vec<(Box<str>, Box<str>)>,
+    memory: ByStation<StationMemory>,
     register: Option<Arc<Register>>,
     /// Places in the register of the stations that were heard of.
     heard_of: BTreeSet<usize>,
@@ -65,9 +63,7 @@ impl Mapping {
         Self {
             tells_status: spec.tells_status(),
             spec,
-            memory: BTreeMap::new(),
-            stations: 0,
-            dirty: Vec::new(),
+            memory: ByStation::default(),
             register: None,
             heard_of: BTreeSet::new(),
         }
@@ -163,7 +159,7 @@ impl Mapping {
         let speaks_of_connector = said.iter().any(is_of_connector);
         if speaks_of_connector {
             let mut stray = ConnectorMemory::default();
-            let memory = self.connector(whom, limits)?;
+            let memory = self.memory.changing(whom.key)?.connectors.or_new(whom.connector, limits.connectors_max)?;
             let is_newest = when.stated.is_none_or(|at| memory.advance(at.ms()));
             let memory = if is_newest { memory } else { &mut stray };
             said.iter().for_each(|said| remember(memory, said, when.is_dated));
@@ -181,7 +177,7 @@ impl Mapping {
         for said in said {
             match said {
                 Said::Online(false) => {
-                    if let Some(station) = self.find_station(whom.key) {
+                    if let Some(station) = self.memory.find_mut(whom.key) {
                         station.connectors.values_mut().for_each(ConnectorMemory::forget_told);
                     }
                     sink(whom.key, Observation::StationOffline { at: when.stated, retained: when.retained });
@@ -193,43 +189,9 @@ impl Mapping {
         Ok(())
     }
 
-    fn find_station(&mut self, key: StationKey<'_>) -> Option<&mut StationMemory> {
-        self.memory.get_mut(key.operator)?.get_mut(key.station)
-    }
-
-    /// What is remembered of a connector, which is then taken to change.
-    fn connector(&mut self, whom: Whom<'_>, limits: &Limits) -> Result<&mut ConnectorMemory, Reject> {
-        let StationKey { operator, station } = whom.key;
-        if self.find_station(whom.key).is_none() {
-            if self.stations >= STATIONS_MAX {
-                return Err(Reject::whole(Reason::TooManyStations));
-            }
-            self.stations += 1;
-        }
-        if !self.memory.contains_key(operator) {
-            self.memory.insert(operator.into(), BTreeMap::new());
-        }
-        let stations = self.memory.entry(operator.into()).or_default();
-        let memory = stations.entry(station.into()).or_default();
-        if !memory.is_dirty {
-            memory.is_dirty = true;
-            self.dirty.push((operator.into(), station.into()));
-        }
-        if !memory.connectors.contains_key(whom.connector) && memory.connectors.len() >= limits.connectors_max {
-            return Err(Reject::field(Reason::TooManyParts, "connector"));
-        }
-        Ok(memory.connectors.entry(whom.connector.into()).or_default())
-    }
-
     /// See [`super::Dialect::changed_memory`].
     pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
-        for (operator, station) in std::mem::take(&mut self.dirty) {
-            let key = StationKey { operator: &operator, station: &station };
-            if let Some(memory) = self.find_station(key) {
-                memory.is_dirty = false;
-                sink(key, &memory.packed());
-            }
-        }
+        self.memory.changed(|key, station| sink(key, &station.packed()));
     }
 
     /// See [`super::Dialect::restore_memory`].
@@ -237,14 +199,7 @@ impl Mapping {
     /// # Errors
     /// [`Damaged`] where the bytes are none that it gives.
     pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
-        let memory = StationMemory::unpacked(packed)?;
-        if self.find_station(key).is_none() {
-            if self.stations >= STATIONS_MAX {
-                return Ok(());
-            }
-            self.stations += 1;
-        }
-        self.memory.entry(key.operator.into()).or_default().insert(key.station.into(), memory);
+        self.memory.restore(key, StationMemory::unpacked(packed)?);
         Ok(())
     }
 }
