@@ -398,7 +398,7 @@ impl<'a> Value<'a> {
             return Err(Reject::field(Reason::WrongType, name));
         };
         let inner = &self.0[1..self.0.len() - 1];
-        if !inner.as_bytes().contains(&b'\\') {
+        if quick::text_end(self.0.as_bytes(), 0) == Some(self.0.len()) {
             return Ok(Some(Cow::Borrowed(inner)));
         }
         // Half of a surrogate pair passes as JSON but is no text.

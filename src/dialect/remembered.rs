@@ -2,18 +2,21 @@
 //! one. A name is looked up once for a message, and nothing is allocated for one that is known. Bounded by
 //! [`STATIONS_MAX`] and by what the caller allows of connectors; knows neither topics nor payloads.
 
+use std::hash::Hasher;
+
 use chargetally_core::observation::StationKey;
 use chargetally_core::pack::{Damaged, Pack, Reader};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use super::mapping::memory::STATIONS_MAX;
 use super::{Reason, Reject};
+use crate::scan;
 
 /// What is remembered of each station, and of which it changed.
 #[derive(Clone, Debug)]
 pub struct ByStation<T> {
-    /// Places in `stations` by operator and station.
-    places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
+    /// The newest place in `stations` of each hash of operator and station.
+    places: FxHashMap<u64, usize>,
     stations: Vec<Entry<T>>,
     /// Places of those that changed, each once.
     dirty: Vec<usize>,
@@ -23,6 +26,8 @@ pub struct ByStation<T> {
 struct Entry<T> {
     operator: Box<str>,
     station: Box<str>,
+    /// The place of another one with the same hash.
+    next: Option<usize>,
     is_dirty: bool,
     memory: T,
 }
@@ -45,7 +50,16 @@ impl<T> Default for ByName<T> {
 
 impl<T: Default> ByStation<T> {
     fn place(&self, key: StationKey<'_>) -> Option<usize> {
-        self.places.get(key.operator)?.get(key.station).copied()
+        let mut place = *self.places.get(&hash(key))?;
+        loop {
+            let entry = &self.stations[place];
+            if scan::same(entry.station.as_bytes(), key.station.as_bytes())
+                && scan::same(entry.operator.as_bytes(), key.operator.as_bytes())
+            {
+                return Some(place);
+            }
+            place = entry.next?;
+        }
     }
 
     /// What is remembered of a station, which is not taken to change.
@@ -99,16 +113,16 @@ impl<T: Default> ByStation<T> {
             return None;
         }
         let StationKey { operator, station } = key;
-        self.places.entry(operator.into()).or_default().insert(station.into(), place);
-        self.stations.push(Entry { operator: operator.into(), station: station.into(), is_dirty: false, memory });
+        let next = self.places.insert(hash(key), place);
+        self.stations.push(Entry { operator: operator.into(), station: station.into(), next, is_dirty: false, memory });
         Some(place)
     }
 
     /// The stations of an operator, in the order of their names.
     #[must_use]
     pub fn of_operator(&self, operator: &str) -> Vec<&str> {
-        let stations = self.places.get(operator).into_iter().flat_map(FxHashMap::keys);
-        let mut names: Vec<&str> = stations.map(|station| &**station).collect();
+        let stations = self.stations.iter().filter(|entry| *entry.operator == *operator);
+        let mut names: Vec<&str> = stations.map(|entry| &*entry.station).collect();
         names.sort_unstable();
         names
     }
@@ -116,7 +130,7 @@ impl<T: Default> ByStation<T> {
     /// Gives what is remembered of every station that changed since this was last asked.
     pub fn changed(&mut self, mut sink: impl FnMut(StationKey<'_>, &T)) {
         for place in std::mem::take(&mut self.dirty) {
-            let Entry { operator, station, is_dirty, memory } = &mut self.stations[place];
+            let Entry { operator, station, is_dirty, memory, .. } = &mut self.stations[place];
             *is_dirty = false;
             sink(StationKey { operator, station }, memory);
         }
@@ -134,13 +148,20 @@ impl<T: Default> ByStation<T> {
     }
 }
 
+fn hash(key: StationKey<'_>) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(key.operator.as_bytes());
+    hasher.write(key.station.as_bytes());
+    hasher.finish()
+}
+
 impl<T> ByName<T> {
     /// Where the thing of a name stands, or would stand.
     ///
     /// # Errors
     /// There is none of this name.
     pub fn place(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+        self.0.binary_search_by(|(other, _)| scan::compare(other.as_bytes(), name.as_bytes()))
     }
 
     /// What stands at a place that [`Self::place`] gave.
@@ -243,6 +264,27 @@ mod tests {
         assert_eq!(memory.find_mut(key("a")), Some(&mut 5));
         assert_eq!(memory.find_mut(key("b")), Some(&mut 6));
         assert_eq!(memory.find_mut(key("c")), None);
+    }
+
+    #[test]
+    fn stations_of_one_hash_are_told_apart() {
+        let mut memory: ByStation<u32> = ByStation::default();
+        for (station, number) in ["a", "b", "c"].into_iter().zip(1..) {
+            *memory.changing(key(station)).expect("room") = number;
+        }
+        // As if all three had the hash of the last one.
+        (memory.stations[2].next, memory.stations[1].next) = (Some(1), Some(0));
+        let newest = memory.places[&hash(key("c"))];
+        for station in ["a", "b"] {
+            memory.places.insert(hash(key(station)), newest);
+        }
+        let found = ["a", "b", "c"].map(|station| memory.find_mut(key(station)).copied());
+        assert_eq!(found, [Some(1), Some(2), Some(3)]);
+        memory.places.insert(hash(key("d")), newest);
+        assert_eq!(memory.find_mut(key("d")), None);
+        *memory.changing(key("d")).expect("room") = 4;
+        assert_eq!(memory.find_mut(key("d")).copied(), Some(4));
+        assert_eq!(memory.stations[3].next, Some(2));
     }
 
     #[test]

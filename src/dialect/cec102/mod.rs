@@ -6,6 +6,7 @@ pub mod codes;
 mod event;
 mod info;
 mod record;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use chargetally_core::unit::rounded;
 
 use self::codes::{Codes, status};
 use self::info::InfoRecord;
-use self::record::{StatusRecord, StatusesRecord, Wrapped, time};
+use self::record::{Wrapped, time};
+use self::statuses::{StatusRecord, StatusesRecord};
 use super::json::{Record, object, object_into};
 use super::lenient::Zone;
 use super::mapping::template::{Part, Template};
@@ -236,7 +238,9 @@ impl Cec102 {
         let (came, mut teller) = (Came { arrival, retained }, Teller { spec, stations });
         match topic.kind {
             Kind::Info => teller.info(topic, read(text, limits)?, limits, sink),
-            Kind::Status if !text.trim_ascii_start().starts_with('{') => teller.reachable(topic, text, retained, sink),
+            Kind::Status if text.trim_ascii_start().as_bytes().first() != Some(&b'{') => {
+                teller.reachable(topic, text, retained, sink)
+            }
             Kind::Status => {
                 let mut message = Wrapped::default();
                 object_into(&mut message, text, limits)?;
