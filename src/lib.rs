@@ -20,6 +20,7 @@ pub mod publish;
 pub mod recording;
 pub mod replay;
 pub mod rfc3339;
+mod scan;
 pub mod settings;
 pub mod setup;
 pub mod simulate;

@@ -7,7 +7,7 @@ use allocation_counter::AllocationInfo;
 use chargetally::batch::{Batch, Message};
 use chargetally::dialect::native::Native;
 use chargetally::dialect::{Dialect, Limits};
-use chargetally::settings::Settings;
+use chargetally::settings::{DialectName, Settings, usual_source};
 use chargetally::setup;
 use chargetally::topic::Root;
 use chargetally_core::config::SourceIndex;
@@ -96,6 +96,42 @@ fn a_known_connectors_message_allocates_nothing() {
     }
     assert_eq!(station.accepted, ((ROUNDS + 3 * in_minute) * CONNECTORS) as u64, "all of it was taken in");
     assert_eq!((measured.count_total, measured.bytes_total), (0, 0));
+}
+
+/// How often a dialect allocates for a message that it has seen before, some seconds later.
+fn decode_allocations(dialect: DialectName, topic: &str, payload: &str) -> u64 {
+    let source = usual_source(dialect).expect("a dialect that works by its defaults");
+    let (mut dialect, limits) = (setup::dialect(&source), Limits::default());
+    let mut told = 0;
+    let mut take = |at_ms: i64| {
+        let arrival = ArrivalTime::from_ms(START_MS + at_ms);
+        dialect.decode(topic, payload.as_bytes(), arrival, false, &limits, &mut |_, _| told += 1).expect("well-formed");
+    };
+    take(0);
+    let used = allocation_counter::measure(|| take(5_000));
+    assert!(told > 1, "{topic} is told");
+    used.count_total
+}
+
+#[test]
+fn other_dialects_allocate_at_most_once_for_a_known_connectors_message() {
+    let status = r#"{"ConnectorStatusInfo":{"ConnectorID":"5301020001230701","Status":3,"ParkStatus":50}}"#;
+    let wrapped = format!(r#"{{"seq":7,"data":{status}}}"#);
+    let real_time =
+        r#"{"tradeSeq":"53010200000007012611230000000001","id":"53010200000007","gunId":"01","status":3,"ov":3952}"#;
+    let meter = r#"{"power":7350.5,"energy_rel":2.5,"energy_abs":812.25}"#;
+    let cec_topic = "cec/v1/MA5DA0053/530102000123/status";
+    for (dialect, topic, payload, expected) in [
+        (DialectName::Cec102, cec_topic, status, 0),
+        (DialectName::Cec102, cec_topic, &wrapped, 0),
+        (DialectName::Ykc, "charge/ykc/53010200000007/1/13", real_time, 0),
+        (DialectName::Evcc, "evcc/loadpoints/1/chargePower", "7350.5", 0),
+        (DialectName::Homie, "homie/5/box-3/gun1/status", "Charging", 0),
+        // What a payload says is gathered before any of it counts.
+        (DialectName::Warp, "warp2/XyZ/meter/values", meter, 1),
+    ] {
+        assert_eq!(decode_allocations(dialect, topic, payload), expected, "{topic} {payload}");
+    }
 }
 
 #[test]

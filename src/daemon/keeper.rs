@@ -229,9 +229,14 @@ impl Keeper {
         let GivenOut { entries, records, .. } = given;
         self.owed |= !records.is_empty();
         if self.failing {
-            // What waits for a disk for long is bounded: the newest of each topic.
-            let fresh: HashSet<&str> = entries.iter().map(|entry| entry.topic.as_str()).collect();
-            self.entries.retain(|entry| !fresh.contains(entry.topic.as_str()));
+            // What waits for a disk for long is bounded: of each topic the newest that the broker retains, and the newest
+            // that it does not, which must not push the other one out.
+            let fresh: HashSet<(&str, bool)> =
+                entries.iter().map(|entry| (entry.topic.as_str(), entry.retain)).collect();
+            self.entries.retain(|entry| {
+                let topic = entry.topic.as_str();
+                !fresh.contains(&(topic, true)) && (entry.retain || !fresh.contains(&(topic, false)))
+            });
         }
         self.entries.extend(entries);
         self.records.extend(records);

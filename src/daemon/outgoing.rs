@@ -51,7 +51,7 @@ impl Outgoing {
         Self { root, host, publisher }
     }
 
-    /// A summary as it goes out, retained.
+    /// A summary as it goes out, to be retained where nothing newer stands on its topic.
     pub(super) fn summary(&self, window: Window, assembled: Assembled<'_>, pattern: &mut Pattern) -> Entry {
         let topic = self.root.format_out(&OutTopic::Summary { window: window.kind, scope: assembled.scope });
         Entry {

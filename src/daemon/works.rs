@@ -8,7 +8,7 @@ use chargetally_core::census::Census;
 use chargetally_core::rollup::{Names, Publication};
 use chargetally_core::state::State;
 use chargetally_core::time::{ArrivalTime, Bucket};
-use chargetally_core::window::{Calendar, WindowKind};
+use chargetally_core::window::{Calendar, Window, WindowKind};
 
 use super::outgoing::Outgoing;
 use crate::batch::Message;
@@ -42,7 +42,9 @@ impl GivenOut {
 
     /// An older window of the same topic is said too, but only the newest is what the broker retains.
     fn say(&mut self, entry: Entry) {
-        if let Some(older) = self.places.insert(entry.topic.clone(), self.entries.len()) {
+        if entry.retain
+            && let Some(older) = self.places.insert(entry.topic.clone(), self.entries.len())
+        {
             self.entries[older].retain = false;
         }
         self.entries.push(entry);
@@ -108,6 +110,7 @@ impl Works {
             self.close_again()?;
         }
         self.published = self.engine.closed();
+        let closed = self.published;
         let Self { engine, assembler, kept_whole, .. } = self;
         engine.publish_due(now, false, |names, publication, census| {
             let assembled = assembler.summary(names, publication, census);
@@ -119,7 +122,8 @@ impl Works {
                 given.records.insert(key, row);
             }
             let entry = outgoing.summary(publication.window, assembled, &mut given.pattern);
-            given.say(entry);
+            let retain = stands(publication.window, publication.revision, &assembler.calendar, closed);
+            given.say(Entry { retain, ..entry });
         })?;
         engine.rollup_mut().pack_away(true);
         Ok(true)
@@ -139,6 +143,12 @@ impl Works {
     pub(super) fn stats(&mut self) -> Result<Stats, EngineError> {
         self.engine.stats()
     }
+}
+
+/// Whether the broker is to retain a summary: not a revision of a window after which the next one has been given out, for
+/// it would stand in that one's place (docs/decisions/0011).
+fn stands(window: Window, revision: u32, calendar: &Calendar, closed: Bucket) -> bool {
+    revision == 0 || calendar.window(window.kind, window.end).end > closed
 }
 
 /// What the history keeps of a publication.
@@ -190,4 +200,34 @@ pub(super) fn record(
         summary: None,
     };
     Some(((row.window.clone(), row.start_s, row.level.clone(), row.code.clone()), row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    #[test]
+    fn a_revision_stands_until_the_next_window_of_its_kind_has_ended() {
+        // 2026-11-24T00:00:00+08:00.
+        let midnight_ms = 1_795_449_600_000;
+        let calendar = Calendar::fixed(8 * HOUR_MS);
+        let closed = |after_ms: i64| Bucket::holding_ms(midnight_ms + after_ms);
+        let check = |kind, back_ms: i64, after_ms: i64, expected: bool| {
+            let window = calendar.window(kind, Bucket::holding_ms(midnight_ms - back_ms));
+            assert_eq!(stands(window, 1, &calendar, closed(after_ms)), expected, "{kind:?} {back_ms} {after_ms}");
+            assert!(stands(window, 0, &calendar, closed(after_ms)));
+        };
+        check(WindowKind::Minute, 60_000, 0, true);
+        check(WindowKind::Minute, 60_000, 60_000, false);
+        check(WindowKind::Minute, 120_000, 0, false);
+        check(WindowKind::Hour, HOUR_MS, HOUR_MS - 60_000, true);
+        check(WindowKind::Hour, HOUR_MS, HOUR_MS, false);
+        check(WindowKind::Day, HOUR_MS, 24 * HOUR_MS - 60_000, true);
+        check(WindowKind::Day, HOUR_MS, 24 * HOUR_MS, false);
+        check(WindowKind::Day, 25 * HOUR_MS, 0, false);
+        check(WindowKind::Month, 24 * 24 * HOUR_MS, 6 * 24 * HOUR_MS, true);
+        check(WindowKind::Month, 24 * 24 * HOUR_MS, 7 * 24 * HOUR_MS, false);
+    }
 }

@@ -29,6 +29,37 @@ pub(crate) trait Record<'a>: Default {
 
     /// Takes one member; `Ok(false)` where its key says nothing here.
     fn member(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<bool, Reject>;
+
+    /// The record that takes the members of an object which stands under this key, so that it is read once, on the way.
+    /// Must be what [`Self::member`] makes of the same object; `None` where it is to be given to that, cut out.
+    fn enter(&mut self, _key: &str) -> Option<&mut dyn Members<'a>> {
+        None
+    }
+}
+
+/// A [`Record`] of whatever type.
+pub(crate) trait Members<'a> {
+    /// See [`Record::member`]; of what it does not know, the nesting is bounded.
+    fn take(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<(), Reject>;
+
+    /// See [`Record::enter`].
+    fn open(&mut self, key: &str) -> Option<&mut dyn Members<'a>>;
+}
+
+impl<'a, R: Record<'a>> Members<'a> for R {
+    #[inline]
+    fn take(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<(), Reject> {
+        if self.member(key, value, limits)? || value.depth() + R::DEPTH <= limits.depth_max {
+            Ok(())
+        } else {
+            Err(Reject::whole(Reason::TooDeep))
+        }
+    }
+
+    #[inline]
+    fn open(&mut self, key: &str) -> Option<&mut dyn Members<'a>> {
+        self.enter(key)
+    }
 }
 
 /// The well-formed JSON text of one value.
@@ -45,31 +76,51 @@ pub(crate) struct Quantity {
 
 /// The object that is all of `text`.
 pub(crate) fn object<'a, R: Record<'a>>(text: &'a str, limits: &Limits) -> Result<R, Reject> {
-    if let Some(read) = plain_object(text, limits) {
+    let mut record = R::default();
+    object_into(&mut record, text, limits)?;
+    Ok(record)
+}
+
+/// The same, into a record that holds nothing yet: large ones are not moved.
+pub(crate) fn object_into<'a, R: Record<'a>>(record: &mut R, text: &'a str, limits: &Limits) -> Result<(), Reject> {
+    if let Some(read) = plain_object(record, text, limits) {
         return read;
     }
     let failure = Cell::new(None);
-    whole(text, Object { limits, failure: &failure, record: PhantomData }, &failure)
+    *record = whole(text, Object { limits, failure: &failure, record: PhantomData }, &failure)?;
+    Ok(())
 }
 
 /// The same, for text without escapes that is an object beyond doubt, as nearly all messages are; `None` where it is left
 /// to the full reader.
-fn plain_object<'a, R: Record<'a>>(text: &'a str, limits: &Limits) -> Option<Result<R, Reject>> {
+fn plain_object<'a, R: Record<'a>>(record: &mut R, text: &'a str, limits: &Limits) -> Option<Result<(), Reject>> {
     let bytes = text.as_bytes();
-    let mut at = quick::space_end(bytes, 0);
-    if *bytes.get(at)? != b'{' {
+    match plain_members(record, text, quick::space_end(bytes, 0), limits)? {
+        Ok(end) => (quick::space_end(bytes, end) == bytes.len()).then_some(Ok(())),
+        Err(reject) => Some(Err(reject)),
+    }
+}
+
+/// Gives a record the members of the plain object that begins here; where it ends.
+fn plain_members<'a, M: Members<'a> + ?Sized>(
+    record: &mut M,
+    text: &'a str,
+    begin: usize,
+    limits: &Limits,
+) -> Option<Result<usize, Reject>> {
+    let bytes = text.as_bytes();
+    if *bytes.get(begin)? != b'{' {
         return None;
     }
-    let mut record = R::default();
-    at = quick::space_end(bytes, at + 1);
+    let mut at = quick::space_end(bytes, begin + 1);
     while *bytes.get(at)? != b'}' {
         let key_end = quick::text_end(bytes, at)?;
         let key = text.get(at + 1..key_end - 1)?;
         let begin = quick::value_begin(bytes, key_end)?;
-        let end = quick::value_end(bytes, begin)?;
-        if let Err(reject) = take(&mut record, key, Value(text.get(begin..end)?), limits) {
-            return Some(Err(reject));
-        }
+        let end = match plain_member(record, key, text, begin, limits)? {
+            Ok(end) => end,
+            Err(reject) => return Some(Err(reject)),
+        };
         at = quick::space_end(bytes, end);
         if *bytes.get(at)? == b',' {
             at = quick::space_end(bytes, at + 1);
@@ -80,16 +131,30 @@ fn plain_object<'a, R: Record<'a>>(text: &'a str, limits: &Limits) -> Option<Res
             return None;
         }
     }
-    (quick::space_end(bytes, at + 1) == bytes.len()).then_some(Ok(record))
+    Some(Ok(at + 1))
 }
 
-/// Gives a member to a record; what that does not know may be nested only so deep.
-fn take<'a, R: Record<'a>>(record: &mut R, key: &str, value: Value<'a>, limits: &Limits) -> Result<(), Reject> {
-    if record.member(key, value, limits)? || value.depth() + R::DEPTH <= limits.depth_max {
-        Ok(())
-    } else {
-        Err(Reject::whole(Reason::TooDeep))
+/// Gives a record one member, whose value begins here; where that ends.
+#[inline]
+fn plain_member<'a, M: Members<'a> + ?Sized>(
+    record: &mut M,
+    key: &str,
+    text: &'a str,
+    begin: usize,
+    limits: &Limits,
+) -> Option<Result<usize, Reject>> {
+    let bytes = text.as_bytes();
+    if *bytes.get(begin)? == b'{'
+        && let Some(inner) = record.open(key)
+    {
+        return match plain_members(inner, text, begin, limits)? {
+            // What is no JSON is refused as such, whatever else is wrong with it.
+            Err(reject) => quick::value_end(bytes, begin).map(|_| Err(reject)),
+            read => Some(read),
+        };
     }
+    let end = quick::value_end(bytes, begin)?;
+    Some(record.take(key, Value(text.get(begin..end)?), limits).map(|()| end))
 }
 
 /// Every object of the array that is all of `text`, which has at most `len_max` elements.
@@ -149,7 +214,7 @@ impl<'a, R: Record<'a>> Visitor<'a> for Object<'_, R> {
         let mut record = R::default();
         while let Some(key) = members.next_key_seed(Key)? {
             let value = Value(members.next_value::<&'a RawValue>()?.get());
-            if let Err(reject) = take(&mut record, &key, value, self.limits) {
+            if let Err(reject) = record.take(&key, value, self.limits) {
                 self.failure.set(Some(reject));
                 return Err(A::Error::custom("refused"));
             }
@@ -333,7 +398,7 @@ impl<'a> Value<'a> {
             return Err(Reject::field(Reason::WrongType, name));
         };
         let inner = &self.0[1..self.0.len() - 1];
-        if !inner.as_bytes().contains(&b'\\') {
+        if quick::text_end(self.0.as_bytes(), 0) == Some(self.0.len()) {
             return Ok(Some(Cow::Borrowed(inner)));
         }
         // Half of a surrogate pair passes as JSON but is no text.

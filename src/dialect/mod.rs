@@ -11,6 +11,7 @@ pub mod native;
 pub mod ocpp;
 pub mod privacy;
 mod quick;
+mod remembered;
 pub mod sparkplug;
 pub mod stations;
 pub mod ykc;

@@ -2,6 +2,8 @@
 //! beyond doubt. Whatever else it meets (escapes, very deep nesting, anything broken) it leaves to the full reader, so that
 //! it never has to say what is wrong. Must never take for JSON what the full reader would refuse.
 
+use crate::scan;
+
 /// Objects and arrays within each other at most: one bit of a word for each.
 const OPEN_MAX: u32 = u64::BITS;
 
@@ -17,8 +19,14 @@ pub(super) fn space_end(bytes: &[u8], mut at: usize) -> usize {
 /// Where the value that begins here ends; `None` where that is left to the full reader.
 #[inline]
 pub(super) fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
+    value_end_within(bytes, at, OPEN_MAX as usize)
+}
+
+/// The same; `None` also where objects and arrays are nested deeper than this.
+#[inline]
+pub(super) fn value_end_within(bytes: &[u8], at: usize, depth_max: usize) -> Option<usize> {
     match bytes.get(at)? {
-        b'{' | b'[' => nested_end(bytes, at),
+        b'{' | b'[' => nested_end(bytes, at, depth_max.min(OPEN_MAX as usize) as u32),
         _ => scalar_end(bytes, at),
     }
 }
@@ -29,9 +37,22 @@ pub(super) fn text_end(bytes: &[u8], at: usize) -> Option<usize> {
     if *bytes.get(at)? != b'"' {
         return None;
     }
-    let rest = &bytes[at + 1..];
-    let length = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
-    (rest[length] == b'"').then_some(at + length + 2)
+    let end = text_stop(bytes, at + 1)?;
+    (bytes[end] == b'"').then_some(end + 1)
+}
+
+/// Where the first byte stands that is a quote, a backslash or a control character.
+#[inline]
+fn text_stop(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(word) = scan::word(bytes, at) {
+        let stops = scan::equal(word, b'"') | scan::equal(word, b'\\') | scan::below(word, b' ');
+        match scan::first(stops) {
+            Some(length) => return Some(at + length),
+            None => at += size_of_val(&word),
+        }
+    }
+    let length = bytes.get(at..)?.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
+    Some(at + length)
 }
 
 /// Where the value begins whose key ends here.
@@ -85,8 +106,8 @@ fn digits_end(bytes: &[u8], from: usize) -> Option<usize> {
     (at > from).then_some(at)
 }
 
-/// Where the object or array ends that begins here.
-fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// Where the object or array ends that begins here, nested in itself at most so deep, which is at most [`OPEN_MAX`].
+fn nested_end(bytes: &[u8], mut at: usize, depth_max: u32) -> Option<usize> {
     // What is open, the innermost last: 1 for an object.
     let (mut open, mut depth) = (0_u64, 0);
     let closing = |open: u64| if open & 1 == 1 { b'}' } else { b']' };
@@ -94,7 +115,7 @@ fn nested_end(bytes: &[u8], mut at: usize) -> Option<usize> {
         // A value begins here.
         let first = *bytes.get(at)?;
         if matches!(first, b'{' | b'[') {
-            if depth == OPEN_MAX {
+            if depth == depth_max {
                 return None;
             }
             open = open << 1 | u64::from(first == b'{');
@@ -194,6 +215,24 @@ mod tests {
         let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert_eq!(value_end(deep(64).as_bytes(), 0), Some(128));
         assert_eq!(value_end(deep(65).as_bytes(), 0), None);
+    }
+
+    #[test]
+    fn a_text_ends_at_its_quote_wherever_that_stands_and_whatever_is_around() {
+        for length in 0..20 {
+            for stop in 0..=0xFF_u8 {
+                for filler in [b'a', b'!', b'#', b'[', b']', 0x7F, 0x80, 0xFF] {
+                    let text = [&[b'"'][..], &vec![filler; length], &[stop], &[filler; 9], b"\""].concat();
+                    let expected = match stop {
+                        b'"' => Some(length + 2),
+                        b'\\' | 0..b' ' => None,
+                        _ => Some(length + 12),
+                    };
+                    assert_eq!(text_end(&text, 0), expected, "{length} {stop} {filler}");
+                }
+            }
+        }
+        assert_eq!(text_end(b"\"aaaaaaaaaaaa", 0), None);
     }
 
     proptest! {

@@ -1,5 +1,5 @@
 //! What dialects of sessions remember of their stations: which station a connector belongs to, and of each connector its
-//! energy, its last status and the alarms that stand. Bounded by [`STATIONS_MAX`], [`ALARMS_MAX`] and the message limits;
+//! energy, its last status and the alarms that stand. Bounded by [`ByStation`], [`ALARMS_MAX`] and the message limits;
 //! taken out and back by station. Knows no payload.
 
 use std::collections::BTreeMap;
@@ -8,10 +8,12 @@ use chargetally_core::alarm::AlarmClass;
 use chargetally_core::observation::StationKey;
 use chargetally_core::pack::{Damaged, Pack, Reader};
 use chargetally_core::state::Status;
+use rustc_hash::FxHashMap;
 
-use super::mapping::memory::{STATIONS_MAX, status_at, status_place};
+use super::mapping::memory::{status_at, status_place};
 use super::meter::SessionMeter;
-use super::{Limits, Reason, Reject};
+use super::remembered::{ByName, ByStation};
+use super::{Limits, Reject};
 
 /// Codes of alarms that stand at one connector at most; of more, none is remembered.
 const ALARMS_MAX: usize = 64;
@@ -23,24 +25,16 @@ const DROP_J_MIN: i64 = 180_000;
 /// What is remembered of all stations.
 #[derive(Clone, Debug, Default)]
 pub struct Stations {
-    operators: BTreeMap<Box<str>, Operator>,
-    count: usize,
-    dirty: Vec<(Box<str>, Box<str>)>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Operator {
-    stations: BTreeMap<Box<str>, Station>,
-    /// Station by connector.
-    places: BTreeMap<Box<str>, Box<str>>,
+    by_name: ByStation<Station>,
+    /// Stations by operator and connector.
+    of_connectors: FxHashMap<Box<str>, FxHashMap<Box<str>, Box<str>>>,
 }
 
 /// What is remembered of one station.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Station {
-    connectors: BTreeMap<Box<str>, Connector>,
+    connectors: ByName<Connector>,
     alarms: Alarms,
-    is_dirty: bool,
 }
 
 /// What is remembered of one connector.
@@ -128,12 +122,13 @@ impl Stations {
     /// The station that a connector of an operator belongs to.
     #[must_use]
     pub fn station_of(&self, operator: &str, connector: &str) -> Option<&str> {
-        self.operators.get(operator)?.places.get(connector).map(|station| &**station)
+        self.of_connectors.get(operator)?.get(connector).map(|station| &**station)
     }
 
-    /// The stations of an operator.
-    pub fn of_operator(&self, operator: &str) -> impl Iterator<Item = &str> {
-        self.operators.get(operator).into_iter().flat_map(|operator| operator.stations.keys()).map(|station| &**station)
+    /// The stations of an operator, in the order of their names.
+    #[must_use]
+    pub fn of_operator(&self, operator: &str) -> Vec<&str> {
+        self.by_name.of_operator(operator)
     }
 
     /// What is remembered of a connector, which is then taken to change.
@@ -146,25 +141,16 @@ impl Stations {
         connector: &str,
         limits: &Limits,
     ) -> Result<&mut Connector, Reject> {
-        if !self.is_dirty_with(key, connector) {
-            let station = self.station(key)?;
-            if !station.connectors.contains_key(connector) {
-                if station.connectors.len() >= limits.connectors_max {
-                    return Err(Reject::field(Reason::TooManyParts, "connector"));
-                }
-                station.connectors.insert(connector.into(), Connector::default());
-                self.place(key, connector);
-            }
+        let place = self.by_name.changing_place(key)?;
+        let connectors = &mut self.by_name.at_mut(place).connectors;
+        let found = connectors.place(connector);
+        if found.is_err() {
+            connectors.or_new(connector, limits.connectors_max)?;
+            self.belongs(key, connector);
         }
-        let station = station_mut(&mut self.operators, key).ok_or(Reject::whole(Reason::TooManyStations))?;
-        station.connectors.get_mut(connector).ok_or(Reject::field(Reason::TooManyParts, "connector"))
-    }
-
-    /// Whether a connector is known and its station is taken to have changed: then there is nothing to prepare, as with
-    /// nearly every message.
-    fn is_dirty_with(&self, key: StationKey<'_>, connector: &str) -> bool {
-        let station = self.operators.get(key.operator).and_then(|operator| operator.stations.get(key.station));
-        station.is_some_and(|station| station.is_dirty && station.connectors.contains_key(connector))
+        // A new one stands where it was looked for.
+        let (Ok(at) | Err(at)) = found;
+        Ok(self.by_name.at_mut(place).connectors.at_mut(at))
     }
 
     /// The alarms of a station as a whole.
@@ -172,7 +158,7 @@ impl Stations {
     /// # Errors
     /// Where a limit is reached.
     pub fn alarms(&mut self, key: StationKey<'_>) -> Result<&mut Alarms, Reject> {
-        Ok(&mut self.station(key)?.alarms)
+        Ok(&mut self.by_name.changing(key)?.alarms)
     }
 
     /// A registration names a station's connectors: those that it does not name are gone.
@@ -183,66 +169,39 @@ impl Stations {
         for connector in connectors {
             self.connector(key, connector, limits)?;
         }
-        let station = self.station(key)?;
+        let station = self.by_name.changing(key)?;
         let gone: Vec<Box<str>> =
-            station.connectors.keys().filter(|id| !connectors.contains(&&***id)).cloned().collect();
-        for id in gone {
-            station_mut(&mut self.operators, key).map(|station| station.connectors.remove(&id));
-            self.displace(key, &id);
-        }
+            station.connectors.names().filter(|id| !connectors.contains(id)).map(Box::from).collect();
+        gone.iter().for_each(|id| station.connectors.remove(id));
+        gone.iter().for_each(|id| self.belongs_no_more(key, id));
         Ok(())
     }
 
-    fn place(&mut self, key: StationKey<'_>, connector: &str) {
-        let Some(operator) = self.operators.get_mut(key.operator) else { return };
-        let before = operator.places.insert(connector.into(), key.station.into());
+    fn belongs(&mut self, key: StationKey<'_>, connector: &str) {
+        let stations = self.of_connectors.entry(key.operator.into()).or_default();
+        let before = stations.insert(connector.into(), key.station.into());
         // A connector is unique within its operator: one that moves takes nothing with it.
         if let Some(before) = before.filter(|before| **before != *key.station)
-            && let Some(station) = operator.stations.get_mut(&before)
+            && let Some(station) = self.by_name.changing_known(StationKey { station: &before, ..key })
         {
             station.connectors.remove(connector);
-            if !std::mem::replace(&mut station.is_dirty, true) {
-                self.dirty.push((key.operator.into(), before));
-            }
         }
     }
 
-    fn displace(&mut self, key: StationKey<'_>, connector: &str) {
-        let Some(operator) = self.operators.get_mut(key.operator) else { return };
-        if operator.places.get(connector).is_some_and(|station| **station == *key.station) {
-            operator.places.remove(connector);
+    fn belongs_no_more(&mut self, key: StationKey<'_>, connector: &str) {
+        let Some(stations) = self.of_connectors.get_mut(key.operator) else { return };
+        if stations.get(connector).is_some_and(|station| **station == *key.station) {
+            stations.remove(connector);
         }
-    }
-
-    fn station(&mut self, key: StationKey<'_>) -> Result<&mut Station, Reject> {
-        let StationKey { operator, station } = key;
-        if station_mut(&mut self.operators, key).is_none() {
-            if self.count >= STATIONS_MAX {
-                return Err(Reject::whole(Reason::TooManyStations));
-            }
-            self.count += 1;
-            self.operators.entry(operator.into()).or_default().stations.insert(station.into(), Station::default());
-        }
-        let full = Reject::whole(Reason::TooManyStations);
-        let found = station_mut(&mut self.operators, key).ok_or(full)?;
-        if !found.is_dirty {
-            found.is_dirty = true;
-            self.dirty.push((operator.into(), station.into()));
-        }
-        Ok(found)
     }
 
     /// See [`super::Dialect::changed_memory`].
     pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
-        for (operator, station) in std::mem::take(&mut self.dirty) {
-            let key = StationKey { operator: &operator, station: &station };
-            if let Some(found) = station_mut(&mut self.operators, key) {
-                found.is_dirty = false;
-                let mut packed = vec![VERSION];
-                found.pack(&mut packed);
-                sink(key, &packed);
-            }
-        }
+        self.by_name.changed(|key, station| {
+            let mut packed = vec![VERSION];
+            station.pack(&mut packed);
+            sink(key, &packed);
+        });
     }
 
     /// See [`super::Dialect::restore_memory`].
@@ -253,23 +212,13 @@ impl Stations {
         let mut reader = Reader::of_version(packed, VERSION)?;
         let station = Station::unpack(&mut reader)?;
         reader.finish()?;
-        if station_mut(&mut self.operators, key).is_none() {
-            if self.count >= STATIONS_MAX {
-                return Ok(());
-            }
-            self.count += 1;
+        let names: Vec<Box<str>> = station.connectors.names().map(Box::from).collect();
+        if self.by_name.restore(key, station) {
+            let stations = self.of_connectors.entry(key.operator.into()).or_default();
+            stations.extend(names.into_iter().map(|connector| (connector, Box::from(key.station))));
         }
-        let operator = self.operators.entry(key.operator.into()).or_default();
-        for connector in station.connectors.keys() {
-            operator.places.insert(connector.clone(), key.station.into());
-        }
-        operator.stations.insert(key.station.into(), station);
         Ok(())
     }
-}
-
-fn station_mut<'s>(operators: &'s mut BTreeMap<Box<str>, Operator>, key: StationKey<'_>) -> Option<&'s mut Station> {
-    operators.get_mut(key.operator)?.stations.get_mut(key.station)
 }
 
 impl Pack for Station {
@@ -279,7 +228,7 @@ impl Pack for Station {
     }
 
     fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        Ok(Self { connectors: Pack::unpack(reader)?, alarms: Alarms { codes: Pack::unpack(reader)? }, is_dirty: false })
+        Ok(Self { connectors: Pack::unpack(reader)?, alarms: Alarms { codes: Pack::unpack(reader)? } })
     }
 }
 
@@ -312,6 +261,7 @@ impl Pack for Connector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Reason;
 
     const KEY: StationKey<'_> = StationKey { operator: "op", station: "st-1" };
 
@@ -341,7 +291,7 @@ mod tests {
         let other = StationKey { station: "st-2", ..KEY };
         stations.connector(other, "a", &limits).expect("room");
         assert_eq!(stations.station_of("op", "a"), Some("st-2"));
-        assert_eq!(stations.of_operator("op").collect::<Vec<_>>(), ["st-1", "st-2"]);
+        assert_eq!(stations.of_operator("op"), ["st-1", "st-2"]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ use rustc_hash::FxHasher;
 
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits};
-use quota::Gate;
+use quota::Gates;
 use worker::{Job, Sampler, Voice, Worker};
 
 /// A batch goes to its worker when it holds this much, bytes.
@@ -141,10 +141,7 @@ pub struct Engine {
     dialects: Vec<Dialect>,
     /// Whether stations are spread over workers by operator.
     by_operator: bool,
-    /// By source.
-    gates: Vec<Gate>,
-    /// What the gates kept out.
-    kept_out: Stats,
+    gates: Gates,
     limits: Limits,
     rollup: Rollup,
     recall: Option<Box<dyn Recall>>,
@@ -194,10 +191,7 @@ impl Engine {
             spent,
             voice,
             notices: Some(notices),
-            gates: (0..dialects.len())
-                .map(|source| Gate::new(quotas.get(source).copied().unwrap_or(Quota::NONE)))
-                .collect(),
-            kept_out: Stats::default(),
+            gates: Gates::new(dialects.len(), &quotas, rejected_samples_per_s),
             by_operator: resume::by_operator(&dialects),
             dialects,
             limits,
@@ -223,10 +217,7 @@ impl Engine {
             self.advance(message.arrival)?;
         }
         let source = usize::from(message.source.0);
-        let key = || self.dialects[source].station_of(message.topic, &self.limits);
-        if let Err(reason) = self.gates[source].admit(message, key) {
-            self.kept_out.messages += 1;
-            self.kept_out.reject(reason);
+        if !self.gates.admit(message, &self.dialects[source], &self.limits, &self.voice) {
             return Ok(());
         }
         let worker = self.worker_of(message);
@@ -387,7 +378,7 @@ impl Engine {
     /// [`EngineError`].
     pub fn stats(&mut self) -> Result<Stats, EngineError> {
         self.flush()?;
-        let mut sum = self.kept_out.clone();
+        let mut sum = self.gates.kept_out().clone();
         for stats in self.ask_all(|reply| Job::Stats { reply })? {
             sum.add(&stats);
         }

@@ -1,13 +1,16 @@
 //! What one source may send: a bound for each, so that a broken or hostile one does no harm to the others. It is kept
-//! before messages are spread over workers, so that it does not depend on their number.
+//! before messages are spread over workers, so that it does not depend on their number. What is kept out is counted and
+//! shown as what is refused.
 
 use std::hash::{Hash, Hasher};
 
 use chargetally_core::observation::StationKey;
 use rustc_hash::{FxHashSet, FxHasher};
 
+use super::stats::Stats;
+use super::worker::{Notice, RejectedSample, Sampler, Voice};
 use crate::batch::Message;
-use crate::dialect::Reason;
+use crate::dialect::{Dialect, Limits, Reason, Reject};
 
 /// What one source may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +28,50 @@ impl Quota {
     pub const NONE: Self = Self { messages_per_s: 0, payload_bytes_max: usize::MAX, stations_max: 0 };
 }
 
+/// Holds all sources to their quotas, and counts and shows what they keep out.
+#[derive(Debug)]
+pub(super) struct Gates {
+    by_source: Vec<Gate>,
+    kept_out: Stats,
+    sampler: Sampler,
+    samples_per_s: u32,
+}
+
+impl Gates {
+    /// Gates for so many sources; those without a quota have no bounds. Of what they keep out they give so many samples a
+    /// second, as each worker does of what it refuses.
+    pub(super) fn new(sources: usize, quotas: &[Quota], samples_per_s: u32) -> Self {
+        let gate = |source| Gate::new(quotas.get(source).copied().unwrap_or(Quota::NONE));
+        Self {
+            by_source: (0..sources).map(gate).collect(),
+            kept_out: Stats::default(),
+            sampler: Sampler::default(),
+            samples_per_s,
+        }
+    }
+
+    /// Whether a message of this dialect is let in.
+    pub(super) fn admit(&mut self, message: &Message<'_>, dialect: &Dialect, limits: &Limits, voice: &Voice) -> bool {
+        let gate = &mut self.by_source[usize::from(message.source.0)];
+        let Err(reason) = gate.admit(message, || dialect.station_of(message.topic, limits)) else { return true };
+        self.kept_out.messages += 1;
+        self.kept_out.reject(reason);
+        if let Some(count) = self.sampler.admit(message.arrival, self.samples_per_s) {
+            let sample = RejectedSample::of(message, Reject::whole(reason), dialect, count);
+            voice.say(Notice::Rejected(Box::new(sample)));
+        }
+        false
+    }
+
+    /// What they kept out.
+    pub(super) const fn kept_out(&self) -> &Stats {
+        &self.kept_out
+    }
+}
+
 /// Holds a source to its quota.
 #[derive(Clone, Debug)]
-pub(super) struct Gate {
+struct Gate {
     quota: Quota,
     second: i64,
     count: u32,
@@ -36,16 +80,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(quota: Quota) -> Self {
+    fn new(quota: Quota) -> Self {
         Self { quota, second: i64::MIN, count: 0, stations: FxHashSet::default() }
     }
 
     /// Lets a message in, or says why not; `key` finds the station that it is about.
-    pub(super) fn admit<'a>(
-        &mut self,
-        message: &Message<'_>,
-        key: impl FnOnce() -> Option<StationKey<'a>>,
-    ) -> Result<(), Reason> {
+    fn admit<'a>(&mut self, message: &Message<'_>, key: impl FnOnce() -> Option<StationKey<'a>>) -> Result<(), Reason> {
         let Quota { messages_per_s, payload_bytes_max, stations_max } = self.quota;
         if messages_per_s > 0 && !message.retained {
             let second = message.arrival.ms().div_euclid(1000);

@@ -9,8 +9,9 @@ use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::WindowKind;
 
 use super::resume::{Intake, Packed, Resuming};
-use super::{Engine, EngineConfig};
+use super::{Engine, EngineConfig, Notice, Quota, RejectedSample};
 use crate::batch::Message;
+use crate::dialect::{Reason, Reject};
 use crate::{settings, setup};
 
 /// 2026-11-23T13:20:00+08:00.
@@ -149,4 +150,35 @@ fn a_station_that_cannot_be_gone_on_from_is_named() {
     let mut resuming = Resuming::new(config(2), engine.newest(), &remainders).expect("its own bytes");
     let ((), taken) = resuming.stations(|intake| intake.station(b"no station")).expect("threads");
     assert_eq!(taken.expect_err("no station").code, "", "nothing is known of it");
+}
+
+#[test]
+fn what_a_quota_keeps_out_is_counted_and_shown() {
+    let mut config = config(2);
+    config.quotas = vec![Quota { messages_per_s: 1, ..Quota::NONE }];
+    config.rejected_samples_per_s = 1;
+    let mut engine = Engine::start(config, ArrivalTime::from_ms(START_MS)).expect("threads");
+    let payload = br#"{"ConnectorID":"gun-1","Status":3,"PlateNo":"A12345"}"#;
+    for at_ms in [0, 100, 200, 300, 1_000, 1_100] {
+        let arrival = ArrivalTime::from_ms(START_MS + at_ms);
+        let topic = "cec/v1/op/st/status";
+        let message = Message { arrival, source: SourceIndex(0), topic, payload, retained: false };
+        engine.push(&message).expect("taken");
+    }
+    let stats = engine.stats().expect("workers");
+    assert_eq!((stats.messages, stats.rejected()), (6, 4));
+    let samples: Vec<RejectedSample> = engine
+        .notices()
+        .filter_map(|notice| match notice {
+            Notice::Rejected(sample) => Some(*sample),
+            _ => None,
+        })
+        .collect();
+    let told: Vec<_> = samples.iter().map(|sample| (sample.arrival.ms() - START_MS, sample.count)).collect();
+    assert_eq!(told, [(100, 1), (1_100, 3)]);
+    for sample in samples {
+        assert_eq!(sample.reject, Reject::whole(Reason::TooManyMessages));
+        assert_eq!((&*sample.topic, sample.payload_bytes), ("cec/v1/op/st/status", payload.len()));
+        assert_eq!(String::from_utf8_lossy(&sample.payload), r#"{"ConnectorID":"gun-1","Status":3,"PlateNo":"-"}"#);
+    }
 }

@@ -97,7 +97,7 @@ impl Voice {
     }
 
     /// Where nobody listens any more, nothing is left unsaid.
-    fn say(&self, notice: Notice) {
+    pub(super) fn say(&self, notice: Notice) {
         self.unsaid.fetch_add(1, Ordering::AcqRel);
         if self.sender.send(notice).is_err() {
             self.unsaid.fetch_sub(1, Ordering::AcqRel);
@@ -125,6 +125,21 @@ const SAMPLE_BYTES_MAX: usize = 512;
 /// How much of a refused topic is kept for its sample, bytes.
 const SAMPLE_TOPIC_BYTES_MAX: usize = 256;
 
+impl RejectedSample {
+    /// What may be shown of a message, which stands for so many.
+    pub(super) fn of(message: &Message<'_>, reject: Reject, dialect: &Dialect, count: u64) -> Self {
+        let Message { arrival, topic, payload, .. } = *message;
+        Self {
+            arrival,
+            reject,
+            topic: topic[..topic.floor_char_boundary(SAMPLE_TOPIC_BYTES_MAX)].into(),
+            payload: dialect.shown(payload, SAMPLE_BYTES_MAX).into(),
+            payload_bytes: payload.len(),
+            count,
+        }
+    }
+}
+
 /// What a worker works with.
 pub(super) struct Worker {
     pub index: usize,
@@ -148,7 +163,7 @@ pub(super) struct Sampler {
 
 impl Sampler {
     /// Whether one more sample may be given at this time, and for how many refusals it stands.
-    fn admit(&mut self, arrival: ArrivalTime, per_s_max: u32) -> Option<u64> {
+    pub(super) fn admit(&mut self, arrival: ArrivalTime, per_s_max: u32) -> Option<u64> {
         let second = arrival.ms().div_euclid(1000);
         if second != self.second {
             (self.second, self.given) = (second, 0);
@@ -248,21 +263,13 @@ impl Worker {
     }
 
     fn refuse(&mut self, message: &Message<'_>, reject: Reject) {
-        let Message { arrival, source, topic, payload, .. } = *message;
+        let Message { arrival, source, topic, .. } = *message;
         self.stats.reject(reject.reason);
         let key = self.dialects[usize::from(source.0)].station_of(topic, &self.limits);
         self.shard.reject(arrival, key);
         if let Some(count) = self.sampler.admit(arrival, self.rejected_samples_per_s) {
-            let topic_end = topic.floor_char_boundary(SAMPLE_TOPIC_BYTES_MAX);
-            let sample = RejectedSample {
-                arrival,
-                reject,
-                topic: topic[..topic_end].into(),
-                payload: self.dialects[usize::from(source.0)].shown(payload, SAMPLE_BYTES_MAX).into(),
-                payload_bytes: payload.len(),
-                count,
-            };
-            self.voice.say(Notice::Rejected(Box::new(sample)));
+            let dialect = &self.dialects[usize::from(source.0)];
+            self.voice.say(Notice::Rejected(Box::new(RejectedSample::of(message, reject, dialect, count))));
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::dialect::mapping::spec::Spec;
 use crate::dialect::mapping::template::Template;
 use crate::dialect::{cec102 as tcec, ocpp, ykc as piles};
 use crate::engine::Quota;
-use crate::topic::{ID_BYTES_MAX, Root, check_id};
+use crate::topic::{ID_BYTES_MAX, IN_ROOT, Root, check_id};
 
 /// Sources at most.
 pub const SOURCES_MAX: usize = 32;
@@ -181,7 +181,7 @@ fn usual_root(dialect: DialectName) -> &'static str {
         DialectName::Ocpp => "cs",
         DialectName::Cec102 => cec102::ROOT,
         DialectName::Ykc => ykc::ROOT,
-        _ => "ev/v1",
+        _ => IN_ROOT,
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::topic::IN_ROOT;
+
 /// The most connectors a fleet may have.
 pub const CONNECTORS_MAX: u32 = 5_000_000;
 /// The longest and shortest interval between two samples of a connector, ms.
@@ -160,7 +162,7 @@ impl FleetPlan {
             warm_up_ms: 0,
             zone_offset_ms: 8 * 3_600_000,
             interval_ms: 30_000,
-            topic_root: "ev/v1".to_owned(),
+            topic_root: IN_ROOT.to_owned(),
             make_up: MakeUp {
                 public_permille: 235,
                 dedicated_permille: 80,

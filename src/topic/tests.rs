@@ -102,6 +102,25 @@ const ID: &str = "[^/+#\\p{Cc}]{1,16}";
 
 proptest! {
     #[test]
+    fn an_id_is_refused_for_what_it_holds_wherever_that_stands(
+        letters in proptest::collection::vec(prop_oneof![
+            8 => prop::char::range('a', 'z'),
+            1 => prop::sample::select(vec![' ', '~', '!', '"', '$', '*', ',', '-', '.', '0', '电', '\u{80}', '\u{FF}']),
+            1 => prop::sample::select(vec!['+', '#', '/', '\0', '\n', '\u{1F}', '\u{7F}', '\u{9F}']),
+        ], 0..30),
+    ) {
+        let id: String = letters.iter().collect();
+        let is_bad = |letter: &char| letter.is_control() || matches!(letter, '+' | '#' | '/');
+        let expected = match id.len() {
+            0 => Err(TopicError::Form),
+            25.. => Err(TopicError::IdTooLong),
+            _ if letters.iter().any(is_bad) => Err(TopicError::Form),
+            _ => Ok(&*id),
+        };
+        prop_assert_eq!(check_id(&id, 24), expected);
+    }
+
+    #[test]
     fn in_topics_are_read_as_they_are_written(
         root in "[a-z]{1,3}(/[a-z0-9]{1,3}){0,2}", province in 0_u8..100,
         operator in ID, station in ID, connector in ID, kind in 0..6,

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use chargetally_core::scope::Level;
 use chargetally_core::window::WindowKind;
 
+use self::broker::summary_key;
 use self::fleet::Published;
 use self::life::Plant;
 use self::world::{Left, World};
@@ -117,6 +118,13 @@ fn check_heard(left: &Left, expected: &reference::Outcome) -> Result<(), String>
     let retained: BTreeMap<_, _> =
         left.heard.retained.iter().filter(|(_, entry)| entry.schema == crate::publish::summary::SCHEMA).collect();
     same("the summaries that stand", &retained, &expected.retained.iter().collect())?;
+    for (topic, entry) in retained {
+        let Some((_, stands, _)) = summary_key(entry) else { continue };
+        let newest = left.heard.summaries.keys().filter(|(other, ..)| other == topic).map(|(_, start, _)| start).max();
+        if newest.is_some_and(|newest| *newest > stands) {
+            return Err(format!("{topic} holds the window of {stands}, and that of {newest:?} was said"));
+        }
+    }
     let standing: BTreeSet<String> = left
         .heard
         .retained

@@ -80,7 +80,9 @@ impl Outcome {
             if let Some(key) = summary_key(&entry) {
                 self.summaries.insert(key, entry.payload.bytes());
             }
-            self.retained.insert(entry.topic.clone(), entry);
+            if entry.retain {
+                self.retained.insert(entry.topic.clone(), entry);
+            }
         }
     }
 }

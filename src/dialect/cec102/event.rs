@@ -10,7 +10,7 @@ use chargetally_core::unit::rounded;
 
 use super::codes::{alarm_level, status};
 use super::record::{AlarmRecord, AlarmsRecord, DischargeRecord, SessionRecord, Wrapped, time};
-use super::{Came, Cec102, Spec, Topic};
+use super::{Came, Spec, Teller, Topic};
 use crate::dialect::lenient;
 use crate::dialect::meter::{SessionReading, Told};
 use crate::dialect::{Limits, Reason, Reject};
@@ -76,10 +76,9 @@ fn sample(at_ms: i64, status: Status, import_j: Option<i64>) -> Sample<'static> 
     }
 }
 
-impl Cec102 {
+impl Teller<'_> {
     pub(super) fn charge(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         came: Came,
         message: &Wrapped<'_, SessionRecord<'_>>,
@@ -87,8 +86,8 @@ impl Cec102 {
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
         let record = &message.inner;
-        let stated = time(message.at, "ts", &spec.zone)?;
-        let Some(told) = Spoken::of(record, spec, stated, came)? else { return Ok(()) };
+        let stated = time(message.at, "ts", &self.spec.zone)?;
+        let Some(told) = Spoken::of(record, self.spec, stated, came)? else { return Ok(()) };
         let written =
             record.status.map(|code| status(code).ok_or(Reject::field(Reason::UnknownValue, "ConnectorStatus")));
         let written = written.transpose()?;
@@ -137,7 +136,6 @@ impl Cec102 {
 
     pub(super) fn order(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         came: Came,
         message: &Wrapped<'_, SessionRecord<'_>>,
@@ -145,10 +143,10 @@ impl Cec102 {
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
         let record = &message.inner;
-        let stated = time(message.at, "ts", &spec.zone)?;
-        let Some(told) = Spoken::of(record, spec, stated, came)? else { return Ok(()) };
+        let stated = time(message.at, "ts", &self.spec.zone)?;
+        let Some(told) = Spoken::of(record, self.spec, stated, came)? else { return Ok(()) };
         let stop = SessionStop {
-            reason: record.stop_reason.map(|code| spec.codes.stop_reason(topic.operator, code)),
+            reason: record.stop_reason.map(|code| self.spec.codes.stop_reason(topic.operator, code)),
             energy_j: record.energy_j,
             billed_j: record.billed_j(limits)?,
             energy_fee_fen: record.energy_fee_fen,
@@ -192,14 +190,13 @@ impl Cec102 {
 
     pub(super) fn alarms(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         came: Came,
         message: Wrapped<'_, AlarmsRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let stated = time(message.at, "ts", &spec.zone)?;
+        let stated = time(message.at, "ts", &self.spec.zone)?;
         let mut read = Vec::new();
         for item in message.inner.items() {
             if item.operator.as_deref().is_some_and(|operator| operator != topic.operator) {
@@ -214,7 +211,7 @@ impl Cec102 {
             if !matches!(item.state, None | Some(0 | 1)) {
                 return Err(Reject::field(Reason::UnknownValue, "AlarmStatus"));
             }
-            let at = time(item.at, "AlarmTime", &spec.zone)?.or(stated);
+            let at = time(item.at, "AlarmTime", &self.spec.zone)?.or(stated);
             let station = self.station_for(topic, item.station.as_deref(), item.connector.as_deref())?;
             let key = StationKey { operator: topic.operator, station: &station };
             if let Some(connector) = item.connector.as_deref() {
@@ -227,7 +224,7 @@ impl Cec102 {
         for (station, stated, item) in &read {
             let Some(at) = came.when(*stated) else { continue };
             let key = StationKey { operator: topic.operator, station };
-            self.alarm(spec, key, item, at, limits, sink)?;
+            self.alarm(key, item, at, limits, sink)?;
             if let Some(connector) = item.connector.as_deref().filter(|_| item.bms.is_there) {
                 self.battery(key, connector, item.bms.vitals, at, came, limits, sink)?;
             }
@@ -237,7 +234,6 @@ impl Cec102 {
 
     fn alarm(
         &mut self,
-        spec: &Spec,
         key: StationKey<'_>,
         item: &AlarmRecord<'_>,
         at: EventTime,
@@ -246,7 +242,7 @@ impl Cec102 {
     ) -> Result<(), Reject> {
         let Some(code) = item.code.as_deref() else { return Ok(()) };
         let connector = item.connector.as_deref();
-        let class = spec.codes.alarm(key.operator, code);
+        let class = self.spec.codes.alarm(key.operator, code);
         // Who sends an alarm and does not say that it is over means that it is on.
         let raised = item.state != Some(0);
         let standing = match connector {
@@ -294,7 +290,6 @@ impl Cec102 {
     /// What connectors gave back over some days, where they do not count it themselves.
     pub(super) fn discharge(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         came: Came,
         message: &Wrapped<'_, DischargeRecord<'_>>,
@@ -303,13 +298,13 @@ impl Cec102 {
     ) -> Result<(), Reject> {
         let record = &message.inner;
         let missing = |name| Reject::field(Reason::MissingField, name);
-        let stated = time(message.at, "ts", &spec.zone)?;
+        let stated = time(message.at, "ts", &self.spec.zone)?;
         let ended = record.ended.ok_or(missing("EndTime"))?;
         // The end of a sum is a day, or a time of day.
         let written = lenient::text(ended, "EndTime")?.ok_or(missing("EndTime"))?;
         let until_ms = match rfc3339::parse_day(&written) {
             Some(day) => i64::from(day) * DAY_MS,
-            None => spec.zone.time(ended, "EndTime")?.ok_or(missing("EndTime"))?.ms(),
+            None => self.spec.zone.time(ended, "EndTime")?.ok_or(missing("EndTime"))?.ms(),
         };
         let mut read = Vec::with_capacity(record.connectors.len());
         for item in &record.connectors {

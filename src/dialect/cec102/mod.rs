@@ -6,6 +6,7 @@ pub mod codes;
 mod event;
 mod info;
 mod record;
+mod statuses;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,9 @@ use chargetally_core::unit::rounded;
 
 use self::codes::{Codes, status};
 use self::info::InfoRecord;
-use self::record::{StatusRecord, StatusesRecord, Wrapped, time};
-use super::json::{Record, object};
+use self::record::{Wrapped, time};
+use self::statuses::{StatusRecord, StatusesRecord};
+use super::json::{Record, object, object_into};
 use super::lenient::Zone;
 use super::mapping::template::{Part, Template};
 use super::stations::Stations;
@@ -116,6 +118,12 @@ struct Topic<'t> {
     operator: &'t str,
     station: Option<&'t str>,
     kind: Kind,
+}
+
+/// What a message is taken in with.
+struct Teller<'d> {
+    spec: &'d Spec,
+    stations: &'d mut Stations,
 }
 
 /// When a message came, and whether the broker replayed it.
@@ -213,7 +221,7 @@ impl Cec102 {
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let spec = Arc::clone(&self.spec);
+        let Self { spec, stations } = self;
         let topic = spec.parse(topic).ok_or(Reject::whole(Reason::BadTopic))?;
         check_ids(topic.operator, topic.station, limits)?;
         if payload.len() > limits.payload_bytes_max {
@@ -227,27 +235,51 @@ impl Cec102 {
             }
             return Ok(());
         }
-        let came = Came { arrival, retained };
+        let (came, mut teller) = (Came { arrival, retained }, Teller { spec, stations });
         match topic.kind {
-            Kind::Info => self.info(&spec, topic, read(text, limits)?, limits, sink),
-            Kind::Status if !text.trim_ascii_start().starts_with('{') => self.reachable(topic, text, retained, sink),
-            Kind::Status => self.statuses(&spec, topic, came, read(text, limits)?, limits, sink),
-            Kind::Charge | Kind::Start => self.charge(&spec, topic, came, &read(text, limits)?, limits, sink),
-            Kind::Order => self.order(&spec, topic, came, &read(text, limits)?, limits, sink),
-            Kind::Alarm | Kind::Bms => self.alarms(&spec, topic, came, read(text, limits)?, limits, sink),
-            Kind::Discharge => self.discharge(&spec, topic, came, &read(text, limits)?, limits, sink),
+            Kind::Info => teller.info(topic, read(text, limits)?, limits, sink),
+            Kind::Status if text.trim_ascii_start().as_bytes().first() != Some(&b'{') => {
+                teller.reachable(topic, text, retained, sink)
+            }
+            Kind::Status => {
+                let mut message = Wrapped::default();
+                object_into(&mut message, text, limits)?;
+                teller.statuses(topic, came, &message, limits, sink)
+            }
+            Kind::Charge | Kind::Start => {
+                let mut message = Wrapped::default();
+                object_into(&mut message, text, limits)?;
+                teller.charge(topic, came, &message, limits, sink)
+            }
+            Kind::Order => teller.order(topic, came, &read(text, limits)?, limits, sink),
+            Kind::Alarm | Kind::Bms => teller.alarms(topic, came, read(text, limits)?, limits, sink),
+            Kind::Discharge => teller.discharge(topic, came, &read(text, limits)?, limits, sink),
         }
     }
 
+    /// See [`super::Dialect::changed_memory`].
+    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+        self.stations.changed_memory(sink);
+    }
+
+    /// See [`super::Dialect::restore_memory`].
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are none that it gives.
+    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
+        self.stations.restore_memory(key, packed)
+    }
+}
+
+impl Teller<'_> {
     fn info(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         message: Wrapped<'_, InfoRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let at = time(message.at, "ts", &spec.zone)?;
+        let at = time(message.at, "ts", &self.spec.zone)?;
         let mut registrations = Vec::new();
         for station in message.inner.stations() {
             if station.operator.as_ref().is_some_and(|operator| *operator != *topic.operator) {
@@ -257,7 +289,7 @@ impl Cec102 {
             if topic.station.is_some_and(|station| *station != *named) {
                 return Err(Reject::field(Reason::IdentityMismatch, "StationID"));
             }
-            let registration = station.registration(at, topic.operator, &spec.codes, limits)?;
+            let registration = station.registration(at, topic.operator, &self.spec.codes, limits)?;
             registrations.push((named, registration));
         }
         for (station, registration) in &registrations {
@@ -301,26 +333,25 @@ impl Cec102 {
 
     fn statuses(
         &mut self,
-        spec: &Spec,
         topic: Topic<'_>,
         came: Came,
-        message: Wrapped<'_, StatusesRecord<'_>>,
+        message: &Wrapped<'_, StatusesRecord<'_>>,
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let stated = time(message.at, "ts", &spec.zone)?;
-        let StatusesRecord { station, items, .. } = message.inner.or_itself();
+        let stated = time(message.at, "ts", &self.spec.zone)?;
+        let (station, items) = (&message.inner.station, message.inner.items());
         if items.is_empty() {
             return Err(Reject::field(Reason::MissingField, "ConnectorStatusInfo"));
         }
-        if let [item] = &*items {
+        if let [item] = items {
             let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
             let key = StationKey { operator: topic.operator, station: &station };
             return self.status(key, connector, status, item, stated, came, limits, sink);
         }
         // There has to be room for all of them before the first is told.
         let mut read = Vec::with_capacity(items.len());
-        for item in &items {
+        for item in items {
             let (station, connector, status) = self.told_of(topic, station.as_deref(), item)?;
             self.stations.connector(StationKey { operator: topic.operator, station: &station }, connector, limits)?;
             read.push((station, connector, status, item));
@@ -408,19 +439,6 @@ impl Cec102 {
                     .ok_or(Reject::field(Reason::UnknownStation, "ConnectorID"))
             }
         }
-    }
-
-    /// See [`super::Dialect::changed_memory`].
-    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
-        self.stations.changed_memory(sink);
-    }
-
-    /// See [`super::Dialect::restore_memory`].
-    ///
-    /// # Errors
-    /// [`Damaged`] where the bytes are none that it gives.
-    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
-        self.stations.restore_memory(key, packed)
     }
 }
 

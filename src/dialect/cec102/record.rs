@@ -1,5 +1,5 @@
-//! The objects of T/CEC 102 that tell what happens, read member by member: status, charge status, order, alarm, BMS and
-//! sums of discharge. Spellings of the standard and of those who corrected it are both taken. `Vin`, `PlateNo` and
+//! The objects of T/CEC 102 that tell what happens, read member by member: charge status, order, alarm, BMS and sums of
+//! discharge; statuses have a file of their own. Spellings of the standard and of those who corrected it are both taken. `Vin`, `PlateNo` and
 //! `Phone` are no members of any of these: they must never be read.
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use chargetally_core::observation::Vitals;
 use chargetally_core::time::EventTime;
 use chargetally_core::unit::J_PER_KWH;
 
-use crate::dialect::json::{Quantity, Record, Value, object, objects};
+use crate::dialect::json::{Members, Quantity, Record, Value, object, objects};
 use crate::dialect::native;
 use crate::dialect::{Limits, Reason, Reject, lenient};
 
@@ -21,7 +21,7 @@ const fn quantity(name: &'static str, min: f64, max: f64, scale: f64) -> Quantit
 
 const TOTAL: Quantity = quantity("TotalPower", 0.0, KWH_MAX, J_PER_KWH);
 const DETAIL: Quantity = quantity("DetailPower", 0.0, KWH_MAX, J_PER_KWH);
-const DISCHARGE: Quantity = quantity("DischargeElectricity", 0.0, KWH_MAX, J_PER_KWH);
+pub(super) const DISCHARGE: Quantity = quantity("DischargeElectricity", 0.0, KWH_MAX, J_PER_KWH);
 const ENERGY_FEE: Quantity = quantity("TotalElecMoney", 0.0, FEE_MAX, 100.0);
 const SERVICE_FEE: Quantity = quantity("TotalSeviceMoney", 0.0, FEE_MAX, 100.0);
 const CURRENTS: [&str; 3] = ["CurrentA", "CurrentB", "CurrentC"];
@@ -71,17 +71,27 @@ impl<'a, R: Record<'a>> Record<'a> for Wrapped<'a, R> {
         }
         Ok(true)
     }
+
+    fn enter(&mut self, key: &str) -> Option<&mut dyn Members<'a>> {
+        match key {
+            "data" | "Data" => {
+                self.inner = R::default();
+                Some(&mut self.inner)
+            }
+            _ => self.inner.enter(key),
+        }
+    }
 }
 
 /// Currents and voltages of up to three phases; direct current stands in the first.
 #[derive(Default)]
-struct Phases {
+pub(super) struct Phases {
     amperes: [Option<f64>; 3],
     volts: [Option<f64>; 3],
 }
 
 impl Phases {
-    fn member(&mut self, key: &str, value: Value<'_>) -> Result<bool, Reject> {
+    pub(super) fn member(&mut self, key: &str, value: Value<'_>) -> Result<bool, Reject> {
         let (place, is_current) = match key {
             "CurrentA" => (0, true),
             "CurrentB" => (1, true),
@@ -100,7 +110,7 @@ impl Phases {
     }
 
     /// Power, W.
-    fn watts(&self) -> Option<f64> {
+    pub(super) fn watts(&self) -> Option<f64> {
         let (_, _) = self.amperes[0].zip(self.volts[0])?;
         let pairs = self.amperes.iter().zip(&self.volts);
         let apparent: f64 = pairs.map(|(amperes, volts)| amperes.unwrap_or(0.0) * volts.unwrap_or(0.0)).sum();
@@ -108,122 +118,10 @@ impl Phases {
         Some(if is_between_lines { apparent / 3.0_f64.sqrt() } else { apparent })
     }
 
-    fn vitals(&self, vitals: &mut Vitals) {
+    pub(super) fn vitals(&self, vitals: &mut Vitals) {
         let thousandth = |value: Option<f64>| value.and_then(|value| chargetally_core::unit::rounded(value * 1000.0));
         vitals.voltage_mv = thousandth(self.volts[0]).or(vitals.voltage_mv);
         vitals.current_ma = thousandth(self.amperes[0]).or(vitals.current_ma);
-    }
-}
-
-/// ConnectorStatusInfo, with what the supervision extension adds.
-#[derive(Default)]
-pub(super) struct StatusRecord<'a> {
-    pub station: Option<Cow<'a, str>>,
-    pub connector: Option<Cow<'a, str>>,
-    pub status: Option<i64>,
-    phases: Phases,
-    vitals: Vitals,
-    /// What was given back since whenever the connector counts from, J.
-    pub discharged_j: Option<i64>,
-}
-
-impl<'a> Record<'a> for StatusRecord<'a> {
-    const DEPTH: usize = 6;
-
-    fn member(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<bool, Reject> {
-        match key {
-            "ConnectorID" => self.connector = lenient::id(value, "ConnectorID", limits)?,
-            "Status" => self.status = lenient::whole(value, "Status")?,
-            "SOC" | "Soc" => self.vitals.soc_permille = lenient::quantity(value, &native::SOC)?,
-            "ConnectorTemp" => self.vitals.connector_temp_mc = lenient::quantity(value, &native::CONNECTOR_TEMP)?,
-            "DischargeElectricity" => self.discharged_j = lenient::quantity(value, &DISCHARGE)?,
-            _ => return self.phases.member(key, value),
-        }
-        Ok(true)
-    }
-}
-
-impl StatusRecord<'_> {
-    pub(super) fn watts(&self) -> Option<f64> {
-        self.phases.watts()
-    }
-
-    pub(super) fn vitals(&self) -> Vitals {
-        let mut vitals = self.vitals;
-        self.phases.vitals(&mut vitals);
-        vitals
-    }
-}
-
-/// A status message in any of its shapes.
-#[derive(Default)]
-pub(super) struct StatusesRecord<'a> {
-    pub station: Option<Cow<'a, str>>,
-    pub items: Vec<StatusRecord<'a>>,
-    bare: StatusRecord<'a>,
-}
-
-impl<'a> Record<'a> for StatusesRecord<'a> {
-    const DEPTH: usize = 2;
-
-    fn member(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<bool, Reject> {
-        let len_max = (limits.array_len_max, Reason::TooLongArray);
-        match key {
-            "StationID" => self.station = lenient::id(value, "StationID", limits)?,
-            "ConnectorStatusInfo" | "ConnectorStatusInfos" => {
-                let items = list(value, "ConnectorStatusInfos", limits, len_max)?;
-                if self.items.is_empty() {
-                    self.items = items;
-                } else {
-                    self.items.extend(items);
-                }
-            }
-            "StationStatusInfo" | "StationStatusInfos" => {
-                let stations: Vec<StationStatusRecord<'a>> = list(value, "StationStatusInfos", limits, len_max)?;
-                for station in stations {
-                    let named = station.station;
-                    self.items
-                        .extend(station.items.into_iter().map(|item| StatusRecord { station: named.clone(), ..item }));
-                    if self.items.len() > limits.array_len_max {
-                        return Err(Reject::whole(Reason::TooLongArray));
-                    }
-                }
-            }
-            _ => return self.bare.member(key, value, limits),
-        }
-        Ok(true)
-    }
-}
-
-impl StatusesRecord<'_> {
-    /// Takes the message itself for an item where it holds none.
-    pub(super) fn or_itself(mut self) -> Self {
-        if self.items.is_empty() && self.bare.connector.is_some() {
-            self.items.push(std::mem::take(&mut self.bare));
-        }
-        self
-    }
-}
-
-#[derive(Default)]
-struct StationStatusRecord<'a> {
-    station: Option<Cow<'a, str>>,
-    items: Vec<StatusRecord<'a>>,
-}
-
-impl<'a> Record<'a> for StationStatusRecord<'a> {
-    const DEPTH: usize = 4;
-
-    fn member(&mut self, key: &str, value: Value<'a>, limits: &Limits) -> Result<bool, Reject> {
-        match key {
-            "StationID" => self.station = lenient::id(value, "StationID", limits)?,
-            "ConnectorStatusInfo" | "ConnectorStatusInfos" => {
-                let len_max = (limits.array_len_max, Reason::TooLongArray);
-                self.items = list(value, "ConnectorStatusInfos", limits, len_max)?;
-            }
-            _ => return Ok(false),
-        }
-        Ok(true)
     }
 }
 

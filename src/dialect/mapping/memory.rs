@@ -2,8 +2,6 @@
 //! until the next message about it; a sample is told when something new is to be said, never twice within a
 //! millisecond, and never before the connector's state is known. Bounded by [`STATIONS_MAX`] and the message limits.
 
-use std::collections::BTreeMap;
-
 use chargetally_core::alarm::AlarmClass;
 use chargetally_core::observation::{AlarmReport, Sample, Vitals};
 use chargetally_core::pack::{Damaged, Pack, Reader};
@@ -11,6 +9,7 @@ use chargetally_core::state::Status;
 use chargetally_core::time::EventTime;
 
 use super::spec::{EXPORT, Flag, IMPORT, POWER, QUANTITIES};
+use crate::dialect::remembered::ByName;
 
 /// Stations that one worker remembers at most.
 pub const STATIONS_MAX: usize = 100_000;
@@ -27,9 +26,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StationMemory {
     /// By id.
-    pub connectors: BTreeMap<Box<str>, ConnectorMemory>,
-    /// Whether it changed since it was last packed.
-    pub is_dirty: bool,
+    pub connectors: ByName<ConnectorMemory>,
 }
 
 /// What is remembered of one connector.
@@ -219,7 +216,7 @@ impl StationMemory {
         let mut reader = Reader::of_version(bytes, VERSION)?;
         let connectors = Pack::unpack(&mut reader)?;
         reader.finish()?;
-        Ok(Self { connectors, is_dirty: false })
+        Ok(Self { connectors })
     }
 }
 

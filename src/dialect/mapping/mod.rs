@@ -2,6 +2,7 @@
 //! chargers whose messages are single values or plain JSON. A message is read whole before anything of it counts. Must
 //! never take a message that the broker replayed, and that states no time, for something that happened now.
 
+mod document;
 pub mod memory;
 pub mod register;
 pub mod scalar;
@@ -11,18 +12,20 @@ pub mod template;
 mod tests;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chargetally_core::observation::{Observation, StationKey};
 use chargetally_core::pack::Damaged;
 use chargetally_core::time::{ArrivalTime, EventTime};
 
-use self::memory::{ConnectorMemory, STATIONS_MAX, StationMemory};
+use self::document::Document;
+use self::memory::{ConnectorMemory, StationMemory};
 use self::register::Register;
 use self::scalar::Scalar;
 use self::spec::{Said, Spec, Target, Topic};
 use self::template::{Part, Parts};
+use super::remembered::ByStation;
 use super::{Limits, Reason, Reject};
 use crate::topic::{TopicError, check_id};
 
@@ -31,10 +34,7 @@ use crate::topic::{TopicError, check_id};
 pub struct Mapping {
     spec: Arc<Spec>,
     tells_status: bool,
-    /// By operator, then by station.
-    memory: BTreeMap<Box<str>, BTreeMap<Box<str>, StationMemory>>,
-    stations: usize,
-    dirty: Vec<(Box<str>, Box<str>)>,
+    memory: ByStation<StationMemory>,
     register: Option<Arc<Register>>,
     /// Places in the register of the stations that were heard of.
     heard_of: BTreeSet<usize>,
@@ -58,6 +58,13 @@ struct When {
     retained: bool,
 }
 
+/// What a message is taken in with.
+struct Teller<'d> {
+    memory: &'d mut ByStation<StationMemory>,
+    /// Whether some field can tell the status.
+    tells_status: bool,
+}
+
 impl Mapping {
     /// A mapping that has seen nothing yet.
     #[must_use]
@@ -65,9 +72,7 @@ impl Mapping {
         Self {
             tells_status: spec.tells_status(),
             spec,
-            memory: BTreeMap::new(),
-            stations: 0,
-            dirty: Vec::new(),
+            memory: ByStation::default(),
             register: None,
             heard_of: BTreeSet::new(),
         }
@@ -128,9 +133,9 @@ impl Mapping {
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let spec = Arc::clone(&self.spec);
+        let Self { spec, memory, tells_status, register, heard_of } = self;
         let (form, parts) = spec.find(topic).ok_or(Reject::whole(Reason::BadTopic))?;
-        let whom = whom(&spec, &parts, limits)?;
+        let whom = whom(spec, &parts, limits)?;
         if payload.len() > limits.payload_bytes_max {
             return Err(Reject::whole(Reason::TooLarge));
         }
@@ -142,18 +147,36 @@ impl Mapping {
             _ => None,
         });
         let at_ms = stated.map_or(arrival.ms(), EventTime::ms);
-        if let Some((place, registration)) = self.register.as_ref().and_then(|register| register.station(whom.key))
-            && self.heard_of.insert(place)
+        if let Some((place, registration)) = register.as_ref().and_then(|register| register.station(whom.key))
+            && heard_of.insert(place)
         {
             sink(whom.key, Observation::Registration(registration.clone()));
         }
-        self.take(&said, whom, When { at_ms, stated, is_dated: stated.is_some() || !retained, retained }, limits, sink)
+        let when = When { at_ms, stated, is_dated: stated.is_some() || !retained, retained };
+        let mut teller = Teller { memory, tells_status: *tells_status };
+        teller.take(&said, whom, when, limits, sink)
     }
 
+    /// See [`super::Dialect::changed_memory`].
+    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+        self.memory.changed(|key, station| sink(key, &station.packed()));
+    }
+
+    /// See [`super::Dialect::restore_memory`].
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are none that it gives.
+    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
+        self.memory.restore(key, StationMemory::unpacked(packed)?);
+        Ok(())
+    }
+}
+
+impl Teller<'_> {
     /// Takes in what a message says, and tells what follows from it.
     fn take(
         &mut self,
-        said: &[Said<'_>],
+        said: &AllSaid<'_>,
         whom: Whom<'_>,
         when: When,
         limits: &Limits,
@@ -162,10 +185,15 @@ impl Mapping {
         let tells_status = self.tells_status;
         let speaks_of_connector = said.iter().any(is_of_connector);
         if speaks_of_connector {
-            let mut stray = ConnectorMemory::default();
-            let memory = self.connector(whom, limits)?;
+            let mut stray;
+            let memory = self.memory.changing(whom.key)?.connectors.or_new(whom.connector, limits.connectors_max)?;
             let is_newest = when.stated.is_none_or(|at| memory.advance(at.ms()));
-            let memory = if is_newest { memory } else { &mut stray };
+            let memory = if is_newest {
+                memory
+            } else {
+                stray = ConnectorMemory::default();
+                &mut stray
+            };
             said.iter().for_each(|said| remember(memory, said, when.is_dated));
             if when.is_dated {
                 if let Some(sample) = memory.sample(when.at_ms, tells_status) {
@@ -178,10 +206,10 @@ impl Mapping {
                 }
             }
         }
-        for said in said {
+        for said in said.iter() {
             match said {
                 Said::Online(false) => {
-                    if let Some(station) = self.find_station(whom.key) {
+                    if let Some(station) = self.memory.find_mut(whom.key) {
                         station.connectors.values_mut().for_each(ConnectorMemory::forget_told);
                     }
                     sink(whom.key, Observation::StationOffline { at: when.stated, retained: when.retained });
@@ -190,61 +218,6 @@ impl Mapping {
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    fn find_station(&mut self, key: StationKey<'_>) -> Option<&mut StationMemory> {
-        self.memory.get_mut(key.operator)?.get_mut(key.station)
-    }
-
-    /// What is remembered of a connector, which is then taken to change.
-    fn connector(&mut self, whom: Whom<'_>, limits: &Limits) -> Result<&mut ConnectorMemory, Reject> {
-        let StationKey { operator, station } = whom.key;
-        if self.find_station(whom.key).is_none() {
-            if self.stations >= STATIONS_MAX {
-                return Err(Reject::whole(Reason::TooManyStations));
-            }
-            self.stations += 1;
-        }
-        if !self.memory.contains_key(operator) {
-            self.memory.insert(operator.into(), BTreeMap::new());
-        }
-        let stations = self.memory.entry(operator.into()).or_default();
-        let memory = stations.entry(station.into()).or_default();
-        if !memory.is_dirty {
-            memory.is_dirty = true;
-            self.dirty.push((operator.into(), station.into()));
-        }
-        if !memory.connectors.contains_key(whom.connector) && memory.connectors.len() >= limits.connectors_max {
-            return Err(Reject::field(Reason::TooManyParts, "connector"));
-        }
-        Ok(memory.connectors.entry(whom.connector.into()).or_default())
-    }
-
-    /// See [`super::Dialect::changed_memory`].
-    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
-        for (operator, station) in std::mem::take(&mut self.dirty) {
-            let key = StationKey { operator: &operator, station: &station };
-            if let Some(memory) = self.find_station(key) {
-                memory.is_dirty = false;
-                sink(key, &memory.packed());
-            }
-        }
-    }
-
-    /// See [`super::Dialect::restore_memory`].
-    ///
-    /// # Errors
-    /// [`Damaged`] where the bytes are none that it gives.
-    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
-        let memory = StationMemory::unpacked(packed)?;
-        if self.find_station(key).is_none() {
-            if self.stations >= STATIONS_MAX {
-                return Ok(());
-            }
-            self.stations += 1;
-        }
-        self.memory.entry(key.operator.into()).or_default().insert(key.station.into(), memory);
         Ok(())
     }
 }
@@ -271,18 +244,51 @@ fn whom<'a>(spec: &'a Spec, parts: &Parts<'a>, limits: &Limits) -> Result<Whom<'
     Ok(Whom { key: StationKey { operator, station }, connector })
 }
 
+/// What a message says, in order: mostly one thing.
+#[derive(Default)]
+struct AllSaid<'a> {
+    first: Option<Said<'a>>,
+    rest: Vec<Said<'a>>,
+}
+
+impl<'a> AllSaid<'a> {
+    fn push(&mut self, said: Said<'a>) {
+        match self.first {
+            None => self.first = Some(said),
+            Some(_) => self.rest.push(said),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Said<'a>> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
 /// Everything that a payload says, or why it cannot be read. An empty payload deletes: it says that there is no value.
-fn read<'a>(form: &Topic, text: &'a str, limits: &Limits) -> Result<Vec<Said<'a>>, Reject> {
-    let mut said = Vec::with_capacity(form.fields.len());
+fn read<'a>(form: &Topic, text: &'a str, limits: &Limits) -> Result<AllSaid<'a>, Reject> {
+    if form.fields.iter().any(|field| field.pointer.is_some()) {
+        let mut room = Document::room();
+        return read_from(&Document::of(text, &mut room, limits), form, text, limits);
+    }
+    read_from(&Document::none(), form, text, limits)
+}
+
+fn read_from<'a>(
+    document: &Document<'a, '_>,
+    form: &Topic,
+    text: &'a str,
+    limits: &Limits,
+) -> Result<AllSaid<'a>, Reject> {
+    let is_deletion = text.is_empty();
+    let mut all = AllSaid::default();
     for field in &form.fields {
-        let is_deletion = text.is_empty();
         if is_deletion && matches!(field.target, Target::Alive) {
             continue;
         }
         let value = match &field.pointer {
             _ if is_deletion => Scalar::Absent,
             // Where a document leaves a field out, it says nothing about it; a null says that there is no value.
-            Some(pointer) => match pointer.find(text, limits)? {
+            Some(pointer) => match document.find(pointer, limits)? {
                 Some(value) => value,
                 None => continue,
             },
@@ -293,20 +299,22 @@ fn read<'a>(form: &Topic, text: &'a str, limits: &Limits) -> Result<Vec<Said<'a>
         {
             return Err(Reject::field(Reason::TooLongText, field.target.name()));
         }
-        said.extend(field.read(value)?);
+        if let Some(said) = field.read(value)? {
+            all.push(said);
+        }
     }
-    for said in &said {
+    for said in all.iter() {
         if let Said::Session(Some(id)) = said
             && id.len() > limits.id_bytes_max
         {
             return Err(Reject::field(Reason::IdTooLong, "session"));
         }
     }
-    Ok(said)
+    Ok(all)
 }
 
-fn check_identity(said: &[Said<'_>], whom: &Whom<'_>) -> Result<(), Reject> {
-    for said in said {
+fn check_identity(said: &AllSaid<'_>, whom: &Whom<'_>) -> Result<(), Reject> {
+    for said in said.iter() {
         let Said::Identity(part, id) = said else { continue };
         let (named, field) = match part {
             Part::Operator => (whom.key.operator, "operator"),

@@ -16,7 +16,14 @@ pub const STEPS_MAX: usize = 16;
 /// Where in a payload a value stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    steps: Vec<Box<str>>,
+    steps: Vec<Step>,
+}
+
+/// One step of a pointer: the name of a member, and which element it is where it leads into an array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub name: Box<str>,
+    pub index: Option<usize>,
 }
 
 /// A single value.
@@ -41,12 +48,17 @@ impl Pointer {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(format!("is {text:?} and must be a JSON pointer like \"/meter/power\""));
         };
-        let steps: Vec<Box<str>> =
-            rest.split('/').map(|step| step.replace("~1", "/").replace("~0", "~").into()).collect();
+        let step = |name: String| Step { index: name.parse().ok(), name: name.into() };
+        let steps: Vec<Step> = rest.split('/').map(|name| step(name.replace("~1", "/").replace("~0", "~"))).collect();
         if steps.len() > STEPS_MAX {
             return Err(format!("has {} steps; at most {STEPS_MAX} are allowed", steps.len()));
         }
         Ok(Self { steps })
+    }
+
+    /// Its steps; there is at least one.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter()
     }
 
     /// What stands there in a JSON text; `None` where the text has no such place.
@@ -68,7 +80,7 @@ impl Pointer {
         }
         for step in &self.steps {
             let mut reader = serde_json::Deserializer::from_str(text);
-            let found = Step(step).deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
+            let found = step.deserialize(&mut reader).and_then(|found| reader.end().map(|()| found));
             match found {
                 Ok(Some(value)) => text = value.get(),
                 Ok(None) => return Ok(None),
@@ -82,7 +94,7 @@ impl Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.steps.iter().try_for_each(|step| write!(f, "/{}", step.replace('~', "~0").replace('/', "~1")))
+        self.steps.iter().try_for_each(|step| write!(f, "/{}", step.name.replace('~', "~0").replace('/', "~1")))
     }
 }
 
@@ -115,7 +127,7 @@ impl Scalar<'_> {
     }
 }
 
-fn of_json(text: &str) -> Scalar<'_> {
+pub(super) fn of_json(text: &str) -> Scalar<'_> {
     match text.as_bytes().first() {
         None => Scalar::Absent,
         Some(b'n') => Scalar::Absent,
@@ -149,9 +161,7 @@ fn depth(text: &str) -> usize {
 }
 
 /// Takes one step into an object or an array; of a member that comes twice the last one counts.
-struct Step<'s>(&'s str);
-
-impl<'a> DeserializeSeed<'a> for Step<'_> {
+impl<'a> DeserializeSeed<'a> for &Step {
     type Value = Option<&'a RawValue>;
 
     fn deserialize<D: Deserializer<'a>>(self, reader: D) -> Result<Self::Value, D::Error> {
@@ -159,7 +169,7 @@ impl<'a> DeserializeSeed<'a> for Step<'_> {
     }
 }
 
-impl<'a> Visitor<'a> for Step<'_> {
+impl<'a> Visitor<'a> for &Step {
     type Value = Option<&'a RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +180,7 @@ impl<'a> Visitor<'a> for Step<'_> {
         let mut found = None;
         while let Some(key) = members.next_key::<Cow<'a, str>>()? {
             let value = members.next_value::<&'a RawValue>()?;
-            if key == self.0 {
+            if *key == *self.name {
                 found = Some(value);
             }
         }
@@ -178,10 +188,9 @@ impl<'a> Visitor<'a> for Step<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        let wanted = self.0.parse::<usize>().ok();
         let (mut found, mut index) = (None, 0);
         while let Some(value) = elements.next_element::<&'a RawValue>()? {
-            if Some(index) == wanted {
+            if Some(index) == self.index {
                 found = Some(value);
             }
             index += 1;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::scan;
 use crate::topic::check_id;
 
 /// Levels of a template at most.
@@ -33,6 +34,12 @@ enum Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     levels: Vec<Level>,
+    /// What every topic of this form begins with: whole levels of text, each with the slash after it.
+    head: Box<str>,
+    /// How many levels that are.
+    head_levels: usize,
+    /// What every topic ends with, from its last named part on.
+    tail: Box<str>,
 }
 
 /// What a topic names, where its template has a part for it.
@@ -57,13 +64,32 @@ impl Template {
         if levels.len() > LEVELS_MAX {
             return Err(format!("has {} levels; at most {LEVELS_MAX} are allowed", levels.len()));
         }
-        let template = Self { levels };
+        let template = Self::of(levels);
         for part in [Part::Operator, Part::Station, Part::Connector] {
             if template.parts().filter(|&found| found == part).count() > 1 {
                 return Err(format!("is {text:?} and names a part twice"));
             }
         }
         Ok(template)
+    }
+
+    fn of(levels: Vec<Level>) -> Self {
+        let text = |level: &Level| match level {
+            Level::Literal(text) => Some(format!("{text}/")),
+            Level::Named { .. } => None,
+        };
+        // The last level has no slash after it.
+        let head: Vec<String> = levels[..levels.len() - 1].iter().map_while(text).collect();
+        let mut tail = String::new();
+        if let Some(last) = levels.iter().rposition(|level| matches!(level, Level::Named { .. })) {
+            for level in &levels[last..] {
+                match level {
+                    Level::Named { after, .. } => tail += after,
+                    Level::Literal(text) => tail = tail + "/" + text,
+                }
+            }
+        }
+        Self { head_levels: head.len(), head: head.concat().into(), tail: tail.into(), levels }
     }
 
     /// The parts that it names, in order.
@@ -78,10 +104,17 @@ impl Template {
     #[must_use]
     pub fn matches<'t>(&self, topic: &'t str) -> Option<Parts<'t>> {
         let mut parts = Parts::default();
-        let mut rest = Some(topic);
-        for level in &self.levels {
+        let (head, tail) = (self.head.as_bytes(), self.tail.as_bytes());
+        let bytes = topic.as_bytes();
+        if !scan::same(&bytes[bytes.len().checked_sub(tail.len())?..], tail)
+            || !scan::same(bytes.get(..head.len())?, head)
+        {
+            return None;
+        }
+        let mut rest = Some(topic.get(head.len()..)?);
+        for level in &self.levels[self.head_levels..] {
             let all = rest?;
-            let text = match all.bytes().position(|byte| byte == b'/') {
+            let text = match scan::find(all.as_bytes(), b'/') {
                 Some(slash) => {
                     rest = Some(&all[slash + 1..]);
                     &all[..slash]
@@ -92,7 +125,7 @@ impl Template {
                 }
             };
             match level {
-                Level::Literal(literal) if **literal == *text => {}
+                Level::Literal(literal) if scan::same(literal.as_bytes(), text.as_bytes()) => {}
                 Level::Literal(_) => return None,
                 Level::Named { before, part, after } => {
                     let name = between(text, before, after)?;
@@ -234,6 +267,13 @@ mod tests {
         check("a/{station}", "a/b/c", None);
         check("a/{station}/c", "a/b", None);
         check("box-{station}/state", "box-/state", None);
+        check("a/b/c", "a/b/c", Some((None, None, None)));
+        check("a/b/c", "a/b", None);
+        check("a/b", "a/b/c", None);
+        check("a/{station}/x/y", "a/b/x/y", Some((None, Some("b"), None)));
+        check("a/{station}/x/y", "a/x/y", None);
+        check("a/{station}.v2", "a/.v2", None);
+        check("a/b/{station}", "a/b/", None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::lenient::Zone;
 use super::mapping::register::Register;
 use super::mapping::template::{Part, Template};
 use super::meter::{SessionReading, Told};
-use super::stations::{Alarms, Stations};
+use super::stations::{Alarms, Connector, Stations};
 use super::{Limits, Reason, Reject, privacy};
 use crate::topic::{TopicError, check_id};
 
@@ -193,7 +193,7 @@ impl Ykc {
         limits: &Limits,
         sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
     ) -> Result<(), Reject> {
-        let spec = Arc::clone(&self.spec);
+        let Self { spec, stations, register, heard_of } = self;
         let topic = spec.parse(topic).ok_or(Reject::whole(Reason::BadTopic))?;
         if payload.len() > limits.payload_bytes_max {
             return Err(Reject::whole(Reason::TooLarge));
@@ -208,41 +208,60 @@ impl Ykc {
         let stated = record.at.map_or(Ok(None), |at| spec.zone.time(at, "ts"))?;
         let arrived = (!retained).then_some(EventTime::from_ms(arrival.ms()));
         let now = stated.or(arrived);
-        if topic.frame != Frame::Life {
+        let spoken = if topic.frame == Frame::Life {
+            None
+        } else {
             let connector = connector.ok_or(Reject::field(Reason::MissingField, "gunId"))?;
-            self.stations.connector(key, connector, limits)?;
-        }
-        if let Some((place, registration)) = self.register.as_ref().and_then(|register| register.station(key))
-            && self.heard_of.insert(place)
+            Some((connector, stations.connector(key, connector, limits)?))
+        };
+        if let Some((place, registration)) = register.as_ref().and_then(|register| register.station(key))
+            && heard_of.insert(place)
         {
             sink(key, Observation::Registration(registration.clone()));
         }
-        match (topic.frame, connector) {
-            (Frame::RealTime, Some(connector)) => self.real_time(key, connector, &record, now, arrival, limits, sink),
-            (Frame::Transaction, Some(connector)) => {
-                self.transaction(key, connector, &record, now, arrival, limits, sink)
+        let Some((connector, memory)) = spoken else {
+            if now.is_some() {
+                sink(key, Observation::StationOnline);
             }
-            (Frame::StartAnswer, Some(connector)) => start_answer(key, connector, &record, now, sink),
-            _ => {
-                if now.is_some() {
-                    sink(key, Observation::StationOnline);
-                }
-                Ok(())
-            }
+            return Ok(());
+        };
+        let teller = Teller { key, connector, memory, record: &record, now, arrival };
+        match topic.frame {
+            Frame::Life => Ok(()),
+            Frame::RealTime => teller.real_time(sink),
+            Frame::StartAnswer => start_answer(key, connector, &record, now, sink),
+            Frame::Transaction => teller.transaction(&spec.zone, sink),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a frame is told with everything that is known about it")]
-    fn real_time(
-        &mut self,
-        key: StationKey<'_>,
-        connector: &str,
-        record: &FrameRecord<'_>,
-        now: Option<EventTime>,
-        arrival: ArrivalTime,
-        limits: &Limits,
-        sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
-    ) -> Result<(), Reject> {
+    /// See [`super::Dialect::changed_memory`].
+    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
+        self.stations.changed_memory(sink);
+    }
+
+    /// See [`super::Dialect::restore_memory`].
+    ///
+    /// # Errors
+    /// [`Damaged`] where the bytes are none that it gives.
+    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
+        self.stations.restore_memory(key, packed)
+    }
+}
+
+/// What a frame is told with.
+struct Teller<'m> {
+    key: StationKey<'m>,
+    connector: &'m str,
+    memory: &'m mut Connector,
+    record: &'m FrameRecord<'m>,
+    /// When it was made, or came; `None` where neither is known.
+    now: Option<EventTime>,
+    arrival: ArrivalTime,
+}
+
+impl Teller<'_> {
+    fn real_time(self, sink: &mut impl FnMut(StationKey<'_>, Observation<'_>)) -> Result<(), Reject> {
+        let Self { key, connector, memory, record, now, arrival } = self;
         let status = match record.status.ok_or(Reject::field(Reason::MissingField, "status"))? {
             0 => Status::Offline,
             1 => Status::Faulted,
@@ -251,7 +270,6 @@ impl Ykc {
             3 => Status::Charging,
             _ => return Err(Reject::field(Reason::UnknownValue, "status")),
         };
-        let memory = self.stations.connector(key, connector, limits)?;
         let Some(now) = now else {
             // Replayed without a time: it says what was, and nothing about when.
             memory.status = memory.status.or(Some(status));
@@ -302,20 +320,11 @@ impl Ykc {
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a frame is told with everything that is known about it")]
-    fn transaction(
-        &mut self,
-        key: StationKey<'_>,
-        connector: &str,
-        record: &FrameRecord<'_>,
-        now: Option<EventTime>,
-        arrival: ArrivalTime,
-        limits: &Limits,
-        sink: &mut impl FnMut(StationKey<'_>, Observation<'_>),
-    ) -> Result<(), Reject> {
+    fn transaction(self, zone: &Zone, sink: &mut impl FnMut(StationKey<'_>, Observation<'_>)) -> Result<(), Reject> {
+        let Self { key, connector, memory, record, now, arrival } = self;
         let session = record.trade.as_deref().ok_or(Reject::field(Reason::MissingField, "tradeSeq"))?;
-        let began = record.began.map_or(Ok(None), |began| self.spec.zone.time(began, "startAt"))?;
-        let ended = record.ended.map_or(Ok(None), |ended| self.spec.zone.time(ended, "endAt"))?;
+        let began = record.began.map_or(Ok(None), |began| zone.time(began, "startAt"))?;
+        let ended = record.ended.map_or(Ok(None), |ended| zone.time(ended, "endAt"))?;
         let Some(at) = ended.or(now) else { return Ok(()) };
         let code = record.stop_reason;
         let stop = SessionStop {
@@ -324,7 +333,6 @@ impl Ykc {
             billed_j: Some(record.parts_j).filter(|&parts_j| parts_j > 0),
             ..SessionStop::default()
         };
-        let memory = self.stations.connector(key, connector, limits)?;
         let is_known = memory.meter.knows(session);
         let began = began.filter(|&began| began <= at);
         let began_ms = began.map(EventTime::ms);
@@ -349,19 +357,6 @@ impl Ykc {
         let event = SessionEvent { at, session, step: SessionStep::Stop(stop) };
         sink(key, Observation::Session { connector, event });
         Ok(())
-    }
-
-    /// See [`super::Dialect::changed_memory`].
-    pub fn changed_memory(&mut self, sink: &mut impl FnMut(StationKey<'_>, &[u8])) {
-        self.stations.changed_memory(sink);
-    }
-
-    /// See [`super::Dialect::restore_memory`].
-    ///
-    /// # Errors
-    /// [`Damaged`] where the bytes are none that it gives.
-    pub fn restore_memory(&mut self, key: StationKey<'_>, packed: &[u8]) -> Result<(), Damaged> {
-        self.stations.restore_memory(key, packed)
     }
 }
 
