@@ -11,6 +11,7 @@ use chargetally_core::config::{self, Config};
 use chargetally_core::indicator::{Plan, Policy, Target};
 use chargetally_core::region::ReferenceData;
 use chargetally_core::rollup::{RollupConfig, Tariff};
+use chargetally_core::scope::Level;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::{Calendar, CivilDay, WindowKind, days_from_civil};
 use jiff::Timestamp;
@@ -324,6 +325,7 @@ fn core(settings: &Settings, calendar: Calendar, workers: usize) -> Config {
             .map(|source| config::Source { hold_ms: ms(source.hold), prolong: source.prolong })
             .collect(),
         limits: shard_limits(settings, workers),
+        stations_in_scope: settings.publish.levels.contains(&Level::Station),
         thresholds: settings.alarms,
     }
 }

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use chargetally_core::scope::Level;
 use serde::Deserialize;
 
 use crate::clock::monotonic;
@@ -53,6 +54,8 @@ pub struct Options {
     pub seconds: f64,
     /// The daemon's shards; 0 for one per core.
     pub shards: u16,
+    /// The levels that the daemon gives out; where there are none, its default.
+    pub levels: Vec<Level>,
     /// Where the daemon keeps its store; `None` keeps everything in memory.
     pub state: Option<PathBuf>,
 }
@@ -168,8 +171,7 @@ impl From<io::Error> for BenchError {
 pub fn measure(receiver: Receiver, options: &Options) -> Result<Measured, BenchError> {
     let resident_before = resident_bytes();
     let broker = Broker::start()?;
-    let state = options.state.clone().filter(|_| receiver == Receiver::Daemon);
-    let settings = receiver::settings(broker.address, options.connectors, state, options.shards);
+    let settings = receiver::settings(broker.address, receiver, options);
     let running = receiver::start(receiver, settings)?;
     let subscribed = broker.shared.subscriber(Duration::from_millis(SUBSCRIBE_MS));
     let Some(subscriber) = subscribed else {

@@ -5,7 +5,6 @@ use std::error::Error;
 use std::hint::black_box;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use std::thread::JoinHandle;
 use chargetally_core::config::SourceIndex;
 use chargetally_core::time::ArrivalTime;
 
+use super::Options;
 use crate::clock;
 use crate::daemon::{self, Stop, Surroundings};
 use crate::dialect::{Dialect, Limits, source_of};
@@ -58,15 +58,19 @@ pub(super) struct Running {
 }
 
 /// The daemon's settings: everything at its default but for the broker, the limits that such a fleet needs, and the store.
-pub(super) fn settings(broker: SocketAddr, connectors: u32, state: Option<PathBuf>, shards: u16) -> Settings {
+pub(super) fn settings(broker: SocketAddr, receiver: Receiver, options: &Options) -> Settings {
+    let connectors = options.connectors as usize;
     let mut settings = Settings::default();
     settings.mqtt.url = BrokerUrl { tls: false, host: broker.ip().to_string(), port: broker.port() };
     settings.mqtt.persistent_session = false;
-    settings.state.directory = state;
-    settings.run.shards = shards.into();
+    settings.state.directory = options.state.clone().filter(|_| receiver == Receiver::Daemon);
+    settings.run.shards = options.shards.into();
+    if !options.levels.is_empty() {
+        settings.publish.levels.clone_from(&options.levels);
+    }
     let limits = &mut settings.limits;
-    limits.connectors = limits.connectors.max(connectors as usize * 2);
-    limits.stations = limits.stations.max(connectors as usize);
+    limits.connectors = limits.connectors.max(connectors * 2);
+    limits.stations = limits.stations.max(connectors);
     settings
 }
 

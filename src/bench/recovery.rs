@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::broker::Broker;
 use super::receiver::{self, Running};
 use super::sender::{Flood, Sender};
-use super::{BenchError, CATCH_UP_MS, PAUSE, Receiver, SUBSCRIBE_MS};
+use super::{BenchError, CATCH_UP_MS, Options, PAUSE, Receiver, SUBSCRIBE_MS};
 use crate::clock::monotonic;
 use crate::store::{Limits, Store};
 
@@ -93,8 +93,16 @@ impl Life {
     /// Starts a daemon, and gives how long it took until it subscribed, s.
     fn begin(options: &RecoveryOptions) -> Result<(Self, f64), BenchError> {
         let broker = Broker::start()?;
-        let state = Some(options.state.clone());
-        let settings = receiver::settings(broker.address, options.connectors, state, options.shards);
+        let options = Options {
+            connectors: options.connectors,
+            rate: 0,
+            at_least_once: true,
+            seconds: options.seconds,
+            shards: options.shards,
+            levels: Vec::new(),
+            state: Some(options.state.clone()),
+        };
+        let settings = receiver::settings(broker.address, Receiver::Daemon, &options);
         let began = monotonic();
         let running = receiver::start(Receiver::Daemon, settings)?;
         let subscriber = broker.shared.subscriber(Duration::from_millis(SUBSCRIBE_MS));

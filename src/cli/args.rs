@@ -180,7 +180,7 @@ pub enum Fault {
 #[command(after_help = "\
 Examples:
   chargetally bench
-  chargetally bench --connectors 1000000 --seconds 20
+  chargetally bench --connectors 1000000 --seconds 20 --levels nation,province,city,county
   chargetally bench --qos 1 --state /var/tmp --json
   chargetally bench --rate 50000
 
@@ -209,6 +209,9 @@ pub struct Bench {
     /// Shards of the daemon; 0 means one per core.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub shards: u16,
+    /// Levels that the daemon gives out; without it, all.
+    #[arg(long, value_name = "LEVELS", value_delimiter = ',', value_parser = settings::level)]
+    pub levels: Vec<Level>,
     /// Keep a store under this directory, as a daemon does; without it, everything is in memory.
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -417,7 +420,7 @@ pub struct Backup {
 Example:
   chargetally verify --state /var/lib/chargetally
 
-History and sums are read whole, about 2 s a million summaries; beside a running daemon nothing else is.
+History and sums are read whole: 2 s a million summaries. Beside a running daemon nothing else is.
 Exit code 65 where anything is not as it was written.")]
 pub struct Verify {
     /// The store.

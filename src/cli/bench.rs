@@ -20,6 +20,7 @@ pub fn run(args: &args::Bench) -> Result<(), Failure> {
         at_least_once: args.qos == 1,
         seconds: args.seconds,
         shards: args.shards,
+        levels: args.levels.clone(),
         state: folder.clone(),
     };
     let machine = bench::machine();

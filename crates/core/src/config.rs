@@ -17,6 +17,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// What may be held at most.
     pub limits: Limits,
+    /// Whether figures of single stations are wanted; those of stations on highways always are.
+    pub stations_in_scope: bool,
     /// When vitals become alarms.
     pub thresholds: crate::safety::Thresholds,
 }
@@ -84,6 +86,7 @@ impl Default for Config {
             late_limit_ms: 72 * 3_600_000,
             sources: vec![Source::default()],
             limits: Limits::default(),
+            stations_in_scope: true,
             thresholds: crate::safety::Thresholds::default(),
         }
     }

@@ -13,9 +13,7 @@ use crate::registration::{Access, Current, Scene, StationState};
 use crate::scope::{Named, PowerClass};
 use crate::state::State;
 use crate::time::{Bucket, EventTime};
-
-/// Bytes of a variable-length integer at most.
-const VARINT_BYTES_MAX: u32 = 10;
+use crate::varint::{BYTES_MAX, MORE, fold, split, unfold};
 
 /// What can be written as bytes and read back.
 pub trait Pack: Sized {
@@ -125,14 +123,14 @@ impl<'a> Reader<'a> {
 
     fn unsigned(&mut self) -> Result<u64, Damaged> {
         let mut value = 0_u64;
-        for place in 0..VARINT_BYTES_MAX {
+        for place in 0..BYTES_MAX {
             let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if place == VARINT_BYTES_MAX - 1 && bits > 1 {
+            let bits = u64::from(byte & !MORE);
+            if place == BYTES_MAX - 1 && bits > 1 {
                 break;
             }
             value |= bits << (7 * place);
-            if byte & 0x80 == 0 {
+            if byte & MORE == 0 {
                 return Ok(value);
             }
         }
@@ -140,8 +138,7 @@ impl<'a> Reader<'a> {
     }
 
     fn signed(&mut self) -> Result<i64, Damaged> {
-        let folded = self.unsigned()?;
-        let value = (folded >> 1) as i64 ^ -((folded & 1) as i64);
+        let value = unfold(self.unsigned()?);
         self.greatest = self.greatest.max(value.unsigned_abs());
         Ok(value)
     }
@@ -152,13 +149,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Appends an unsigned integer, seven bits a byte, the lowest first.
-fn write_unsigned(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+/// Appends an unsigned integer.
+fn write_unsigned(value: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(split(value, &mut [0; BYTES_MAX]));
 }
 
 /// Appends a text as its length and its bytes.
@@ -219,8 +212,7 @@ macro_rules! pack_signed {
     ($($int:ty),*) => {$(
         impl Pack for $int {
             fn pack(&self, out: &mut Vec<u8>) {
-                let value = i64::from(*self);
-                write_unsigned(((value << 1) ^ (value >> 63)) as u64, out);
+                write_unsigned(fold(i64::from(*self)), out);
             }
             fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
                 Self::try_from(reader.signed()?).map_err(|_| Damaged { what: stringify!($int) })

@@ -1,7 +1,8 @@
 //! Failures and outages of one connector: episodes of fault that count as failures, and the monthly outage that the
 //! rolling twelve-month uptime is taken from. Nothing here looks at a clock; everything follows from samples.
 
-use crate::pack::pack_fields;
+use crate::pack::{Damaged, Pack, Reader, pack_fields};
+use crate::slim::Slim;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
@@ -61,9 +62,17 @@ impl Faults {
 /// Outage of one connector by civil month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outages {
-    /// `(start of the month, outage)` in ms, in order.
-    months: Vec<(i64, i64)>,
+    /// Start of the newest month with any, ms.
+    newest_ms: Slim<i64>,
+    /// What it amounts to, ms.
+    newest_sum_ms: i64,
+    /// Most connectors have one in the month of their registration only.
+    earlier: Option<Box<Months>>,
 }
+
+/// `(start of the month, outage)` in ms, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Months(Vec<(i64, i64)>);
 
 /// Whether a state is an outage by the American rule: hardware and software must both be online and ready. What is
 /// taken out of service on purpose is excluded there.
@@ -85,35 +94,64 @@ impl Outages {
     }
 
     fn add_to(&mut self, month_ms: i64, outage_ms: i64) {
-        let place = self.months.partition_point(|&(start_ms, _)| start_ms < month_ms);
-        match self.months.get_mut(place) {
-            Some((start_ms, sum_ms)) if *start_ms == month_ms => *sum_ms += outage_ms,
-            _ => {
-                // One more a month, at most: no room for others is kept.
-                self.months.reserve_exact(1);
-                self.months.insert(place, (month_ms, outage_ms));
-                if self.months.len() > MONTHS_MAX {
-                    self.months.remove(0);
+        match self.newest_ms.get() {
+            Some(newest_ms) if newest_ms == month_ms => self.newest_sum_ms += outage_ms,
+            Some(newest_ms) if newest_ms > month_ms => self.add_earlier(month_ms, outage_ms),
+            newest => {
+                if let Some(newest_ms) = newest {
+                    self.add_earlier(newest_ms, self.newest_sum_ms);
                 }
+                self.newest_ms = Some(month_ms).into();
+                self.newest_sum_ms = outage_ms;
             }
         }
+    }
+
+    fn add_earlier(&mut self, month_ms: i64, outage_ms: i64) {
+        let months = &mut self.earlier.get_or_insert_default().0;
+        let place = months.partition_point(|&(start_ms, _)| start_ms < month_ms);
+        match months.get_mut(place) {
+            Some((start_ms, sum_ms)) if *start_ms == month_ms => *sum_ms += outage_ms,
+            _ => months.insert(place, (month_ms, outage_ms)),
+        }
+        if months.len() >= MONTHS_MAX {
+            months.remove(0);
+        }
+    }
+
+    /// Months and what outage they have, ms, in order.
+    fn months(&self) -> impl Iterator<Item = (i64, i64)> {
+        let earlier = self.earlier.iter().flat_map(|months| months.0.iter().copied());
+        earlier.chain(self.newest_ms.get().map(|newest_ms| (newest_ms, self.newest_sum_ms)))
     }
 
     /// Uptime over the twelve months from `from_ms` up to `to_ms`, in millionths of the year's 525,600 minutes.
     #[must_use]
     pub fn uptime_ppm(&self, from_ms: i64, to_ms: i64) -> i64 {
-        let outage_ms: i64 = self
-            .months
-            .iter()
-            .filter(|&&(start_ms, _)| from_ms <= start_ms && start_ms < to_ms)
-            .map(|&(_, outage_ms)| outage_ms)
-            .sum();
+        let within = self.months().filter(|&(start_ms, _)| from_ms <= start_ms && start_ms < to_ms);
+        let outage_ms: i64 = within.map(|(_, outage_ms)| outage_ms).sum();
         1_000_000 - (outage_ms / 60_000 * 1_000_000 / MINUTES_PER_YEAR).min(1_000_000)
     }
 }
 
 pack_fields!(Faults { since_ms, counted, ended_ms });
-pack_fields!(Outages { months });
+
+/// As `(start of the month, outage)` in ms, in order.
+impl Pack for Outages {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.months().collect::<Vec<_>>().pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        let mut months: Vec<(i64, i64)> = Pack::unpack(reader)?;
+        if months.len() > MONTHS_MAX || !months.is_sorted_by(|one, other| one.0 < other.0) {
+            return Err(Damaged { what: "outages" });
+        }
+        let Some((newest_ms, newest_sum_ms)) = months.pop() else { return Ok(Self::default()) };
+        let earlier = (!months.is_empty()).then(|| Box::new(Months(months)));
+        Ok(Self { newest_ms: Some(newest_ms).into(), newest_sum_ms, earlier })
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +179,20 @@ mod tests {
         assert_eq!(counts_of(&close).0, 1);
         let apart = [(0, Faulted), (2, Available), (7, Faulted), (9, Available)];
         assert_eq!(counts_of(&apart).0, 2);
+    }
+
+    #[test]
+    fn thirteen_months_are_remembered_in_whatever_order_they_come() {
+        let mut outages = Outages::default();
+        for month in [5_i64, 3, 20, 4, 19, 20, 2, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9] {
+            outages.add_to(month * 1_000, month);
+        }
+        let mut expected: Vec<_> = [5_i64].into_iter().chain(9..=19).map(|month| (month * 1_000, month)).collect();
+        expected.push((20_000, 40));
+        assert_eq!(outages.months().collect::<Vec<_>>(), expected);
+        let mut packed = Vec::new();
+        outages.pack(&mut packed);
+        assert_eq!(Outages::unpack(&mut Reader::new(&packed)), Ok(outages));
     }
 
     #[test]

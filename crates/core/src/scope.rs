@@ -66,6 +66,9 @@ pub struct OperatorIndex(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StationIndex(pub u32);
 
+/// No known station, or one that is not in scope.
+pub const NOBODY: StationIndex = StationIndex(u32::MAX);
+
 /// One value of one breakdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names are the wire's own words")]
@@ -182,7 +185,8 @@ impl Part {
     }
 }
 
-/// An [`Attribution`], densely numbered within a shard. All connectors of a station that count alike share one.
+/// An [`Attribution`], densely numbered within a shard. All connectors of a station that count alike share one; where
+/// single stations are not in scope, those of all stations do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributionIndex(pub u32);
 
@@ -190,6 +194,7 @@ pub struct AttributionIndex(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Attribution {
+    /// [`NOBODY`] where single stations are not in scope.
     pub station: StationIndex,
     pub operator: OperatorIndex,
     /// 6-digit code; 0 where the station was never registered or gave no area.

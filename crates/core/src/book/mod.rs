@@ -43,8 +43,6 @@ pub struct Book {
     first: Bucket,
     /// By base bucket and slot.
     pages: VecDeque<Vec<Light>>,
-    /// A page that was handed over, to be used again.
-    spare: Vec<Light>,
     /// By slot and base bucket, what has no page or did not fit there.
     whole: FxHashMap<SlotIndex, Vec<(Bucket, Tally)>>,
     /// From which base bucket on a slot counts, and under which its owner counted before.
@@ -61,13 +59,7 @@ impl Book {
     /// An empty book whose first page is for this base bucket: the first that is open.
     #[must_use]
     pub fn starting_at(first: Bucket) -> Self {
-        Self {
-            first,
-            pages: VecDeque::new(),
-            spare: Vec::new(),
-            whole: FxHashMap::default(),
-            successions: FxHashMap::default(),
-        }
+        Self { first, pages: VecDeque::new(), whole: FxHashMap::default(), successions: FxHashMap::default() }
     }
 
     /// The whole tally of one base bucket and slot, to add to what has no place in a light one.
@@ -106,7 +98,7 @@ impl Book {
     fn light(&mut self, bucket: Bucket, slot: SlotIndex) -> Option<&mut Light> {
         let place = self.page_of(bucket)?;
         while self.pages.len() <= place {
-            self.pages.push_back(std::mem::take(&mut self.spare));
+            self.pages.push_back(Vec::new());
         }
         let (page, slot) = (&mut self.pages[place], slot.0 as usize);
         if page.len() <= slot {
@@ -227,15 +219,13 @@ impl Book {
     /// parts. The pages are for the base buckets from `closed` on then.
     pub fn drain_before(&mut self, closed: Bucket, mut sink: impl FnMut(Bucket, SlotIndex, Tally)) {
         while self.first < closed
-            && let Some(mut page) = self.pages.pop_front()
+            && let Some(page) = self.pages.pop_front()
         {
             for (slot, light) in page.iter().enumerate().filter(|(_, light)| !light.is_zero()) {
                 let mut tally = Tally::default();
                 light.add_to(&mut tally);
                 sink(self.first, SlotIndex(slot as u32), tally);
             }
-            page.clear();
-            self.spare = page;
             self.first = self.first.next();
         }
         if self.pages.is_empty() {

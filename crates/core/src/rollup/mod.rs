@@ -20,8 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use crate::census::Snapshot;
-use crate::registration::Scene;
-use crate::scope::{Attribution, AttributionIndex, Level, Named, Scope, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Level, NOBODY, Scope, StationIndex};
 use crate::shard::{Change, Report};
 use crate::state::State;
 use crate::tally::{Merge, Tally};
@@ -159,7 +158,7 @@ impl Rollup {
 
     /// Takes in what one shard handed over; [`apply`](Self::apply) adds it to the windows.
     pub fn absorb(&mut self, shard: usize, report: Report) {
-        let Report { stations, operators, attributions, changes } = report;
+        let Report { stations, operators, attributions, changes, full_ms } = report;
         self.names.learn(shard, &operators, stations);
         for attribution in attributions {
             let attribution = self.names.globalise(shard, attribution);
@@ -169,6 +168,11 @@ impl Rollup {
             let attribution = self.attributions[shard][attribution.0 as usize];
             self.derive(&attribution, bucket, &mut tally);
             self.stage(&attribution, bucket, &tally);
+        }
+        for (bucket, station, full_ms) in full_ms {
+            if let Some(station) = self.names.station_of(shard, station) {
+                self.staged_full.push((bucket, station, full_ms));
+            }
         }
     }
 
@@ -206,12 +210,9 @@ impl Rollup {
         add(Scope::County(attribution.county));
         if attribution.operator.0 != u32::MAX {
             add(Scope::Operator(attribution.operator));
-            let highway = attribution.scene == Named::Known(Scene::HighwayServiceArea);
-            if highway || self.config.levels.contains(&Level::Station) {
+            // Nobody's where the station is not in scope.
+            if attribution.station != NOBODY {
                 add(Scope::Station(attribution.station));
-            }
-            if tally.full_ms != 0 {
-                self.staged_full.push((bucket, attribution.station, tally.full_ms));
             }
         }
     }

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Peak, Record, Rollup};
 use crate::census::{Census, Snapshot};
 use crate::registration::Scene;
-use crate::scope::{Attribution, AttributionIndex, Level, Part, Scope, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, Level, NOBODY, Part, Scope, StationIndex};
 use crate::shard::Count;
 use crate::tally::{Merge, Tally};
 use crate::time::Bucket;
@@ -62,6 +62,8 @@ pub struct Publication<'a> {
 pub struct CensusBook {
     census: FxHashMap<Scope, Census>,
     snapshot: FxHashMap<Scope, Snapshot>,
+    /// Stations with dormant connectors, and with how many.
+    dormant: Vec<(StationIndex, i64)>,
     townships: BTreeSet<u32>,
 }
 
@@ -102,12 +104,13 @@ fn scopes_of(attribution: &Attribution) -> impl Iterator<Item = Scope> {
         Scope::City(attribution.city()),
         Scope::County(attribution.county),
         Scope::Operator(attribution.operator),
-        Scope::Station(attribution.station),
     ];
+    // Nobody's where the station is not in scope.
+    let station = (attribution.station != NOBODY).then_some(Scope::Station(attribution.station));
     let parts = attribution
         .parts()
         .flat_map(move |part| [Scope::Part { province: Some(province), part }, Scope::Part { province: None, part }]);
-    regions.into_iter().chain(parts)
+    regions.into_iter().chain(station).chain(parts)
 }
 
 impl Rollup {
@@ -164,11 +167,7 @@ impl Rollup {
         let Some(book) = self.windows.get_mut(&(window.kind, window.start)) else { return };
         book.shown = true;
         if window.kind == WindowKind::Day {
-            let dormant = seen.snapshot.iter().filter_map(|(&scope, snapshot)| match scope {
-                Scope::Station(station) if snapshot.dormant > 0 => Some((station, snapshot.dormant)),
-                _ => None,
-            });
-            book.dormant = dormant.collect();
+            book.dormant = seen.dormant.clone();
         }
         book.unsaved = true;
         for (scope, record) in book.records.unpack_all() {
@@ -194,6 +193,8 @@ impl Rollup {
                 }
             }
         }
+        let known = |&(station, dormant)| Some((self.names.station_of(shard, station)?, dormant));
+        book.dormant.extend(count.dormant.iter().filter_map(known));
         book.townships.extend(&count.townships);
     }
 

@@ -8,6 +8,7 @@ use crate::alarm::{AlarmClass, Level};
 use crate::observation::{Sample, Vitals};
 use crate::pack::pack_fields;
 use crate::rare::Rare;
+use crate::slim::Slim;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
@@ -142,17 +143,17 @@ impl Vehicle {
 /// The watches of one connector.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectorMonitor {
-    last_at: Option<EventTime>,
+    last_at: Slim<EventTime>,
     /// Most of the time nothing is bad, and nothing was.
     watches: Rare<[Watch; INDICATORS]>,
     vehicle: Rare<Vehicle>,
     /// The last temperature reading of the connector, where it was above the warning limit.
-    hot_at: Option<EventTime>,
+    hot_at: Slim<EventTime>,
     episode: Option<Episode>,
 }
 
 /// Every connector that says its temperature has one.
-const _: () = assert!(size_of::<ConnectorMonitor>() <= 64);
+const _: () = assert!(size_of::<ConnectorMonitor>() <= 40);
 
 /// What a sample says about one indicator.
 enum Heard {
@@ -186,7 +187,7 @@ impl ConnectorMonitor {
         sink: &mut impl FnMut(Finding),
     ) {
         let at = sample.at;
-        let dt_ms = self.last_at.map(|last| at.ms().saturating_sub(last.ms()));
+        let dt_ms = self.last_at.get().map(|last| at.ms().saturating_sub(last.ms()));
         if dt_ms.is_some_and(|dt_ms| dt_ms <= 0) {
             return;
         }
@@ -202,7 +203,8 @@ impl ConnectorMonitor {
             self.forget_vehicle();
         }
         self.follow_heat(situation, sample, thresholds, sink);
-        let is_new_day = self.last_at.is_some_and(|last| last.ms().div_euclid(DAY_MS) != at.ms().div_euclid(DAY_MS));
+        let is_new_day =
+            self.last_at.get().is_some_and(|last| last.ms().div_euclid(DAY_MS) != at.ms().div_euclid(DAY_MS));
         // Most samples: nothing is bad, and nothing was. Then only a bad reading changes a watch.
         let is_quiet = self.watches.is_default();
         let has_battery = !is_quiet || has_battery_datum(&sample.vitals);
@@ -219,7 +221,7 @@ impl ConnectorMonitor {
             }
         }
         self.follow_episode(situation.state, sample, sink);
-        self.last_at = Some(at);
+        self.last_at = Some(at).into();
     }
 
     /// Whether an alarm of this class stands by what was observed.
@@ -370,7 +372,7 @@ impl ConnectorMonitor {
         sink: &mut impl FnMut(Finding),
     ) {
         let Some(temp_mc) = sample.vitals.connector_temp_mc else { return };
-        if let Some(from) = self.hot_at
+        if let Some(from) = self.hot_at.get()
             && sample.at.ms().saturating_sub(from.ms()) <= situation.hold_ms
         {
             let mut piece_at = from;
@@ -380,7 +382,7 @@ impl ConnectorMonitor {
                 piece_at = EventTime::from_ms(end_ms);
             }
         }
-        self.hot_at = (temp_mc > thresholds.connector_temp_mc.warn).then_some(sample.at);
+        self.hot_at = (temp_mc > thresholds.connector_temp_mc.warn).then_some(sample.at).into();
     }
 
     fn follow_episode(&mut self, state: State, sample: &Sample<'_>, sink: &mut impl FnMut(Finding)) {

@@ -1,15 +1,18 @@
 //! Reading off the registry and the timelines what stands at a window's end. A census is the same whenever it is
 //! taken; a snapshot is what the moment shows.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::Shard;
-use super::registry::{Connector, Spec, Station};
+use super::registry::{Connector, SlotEntry, Station};
+use super::spec::Spec;
 use crate::book::SlotIndex;
 use crate::census::{Census, Snapshot};
 use crate::region::Setting;
 use crate::registration::{Access, Current, Scene, StationState};
-use crate::scope::{AttributionIndex, Named};
+use crate::scope::{AttributionIndex, Named, StationIndex};
 use crate::state::State;
 use crate::tally::Merge;
 use crate::time::{Bucket, EventTime};
@@ -32,6 +35,8 @@ pub struct Count {
     pub census: Vec<(AttributionIndex, Census)>,
     /// By attribution, in order; empty unless the window has just closed.
     pub snapshot: Vec<(AttributionIndex, Snapshot)>,
+    /// Stations with dormant connectors and how many those are, in order; empty unless a day has just closed.
+    pub dormant: Vec<(StationIndex, i64)>,
     /// Connectors that counted elsewhere at the window's beginning: under the first attribution then, under the second
     /// at its end.
     pub moved: Vec<(AttributionIndex, AttributionIndex)>,
@@ -46,12 +51,20 @@ impl Shard {
         let mut census: FxHashMap<AttributionIndex, Census> = FxHashMap::default();
         self.census(window, |slot, counted| census.entry(self.number_at(slot)).or_default().merge(counted));
         let mut snapshot: FxHashMap<AttributionIndex, Snapshot> = FxHashMap::default();
+        let mut dormant: BTreeMap<StationIndex, i64> = BTreeMap::new();
         if with_snapshot {
-            self.snapshot(window, |slot, shown| snapshot.entry(self.number_at(slot)).or_default().merge(shown));
+            self.snapshot(window, |slot, shown| {
+                let SlotEntry { attribution, station, .. } = self.slots[slot.0 as usize];
+                snapshot.entry(attribution).or_default().merge(shown);
+                if window.kind == WindowKind::Day && shown.dormant > 0 {
+                    *dormant.entry(station).or_default() += shown.dormant;
+                }
+            });
         }
         Count {
             census: in_order(census),
             snapshot: in_order(snapshot),
+            dormant: dormant.into_iter().collect(),
             moved: self.moved_within(window),
             townships: self.townships(window),
         }
@@ -232,13 +245,13 @@ fn count_facility(census: &mut Census, station: &Station, connector: &Connector,
     let highway = master.scene == Some(Scene::HighwayServiceArea);
     let dc = spec.current == Some(Current::Dc);
     let ac = spec.current == Some(Current::Ac);
-    let rated_w = spec.rated_w.unwrap_or(0);
+    let rated_w = spec.rated_w().unwrap_or(0);
     let high_power = rated_w >= HIGH_POWER_W_MIN;
     let rural = master.scene == Some(Scene::Rural)
         || Named::registered(master.area.and_then(|area| area.setting())) == Named::Known(Setting::Rural);
     let new = connector.timeline.start_ms().is_some_and(|start_ms| start_ms >= at.year_start_ms);
-    let aged = spec.aged_from_day.is_some_and(|day| day < at.day);
-    let low_voltage = dc && spec.v_max.is_some_and(|v_max| v_max < RENEWAL_V_MIN);
+    let aged = spec.aged_from_day().is_some_and(|day| day < at.day);
+    let low_voltage = dc && spec.v_max().is_some_and(|v_max| v_max < RENEWAL_V_MIN);
 
     census.facilities = 1;
     census.public = one(public);
@@ -254,9 +267,9 @@ fn count_facility(census: &mut Census, station: &Station, connector: &Connector,
     census.residential = one(master.scene == Some(Scene::Residential));
     census.rural = one(rural);
     census.v2g = one(spec.v2g);
-    census.discharge_rated_w = if spec.v2g { i64::from(spec.discharge_w.unwrap_or(rated_w)) } else { 0 };
+    census.discharge_rated_w = if spec.v2g { i64::from(spec.discharge_w().unwrap_or(rated_w)) } else { 0 };
     census.aged = one(aged);
-    census.undated = one(spec.aged_from_day.is_none());
+    census.undated = one(spec.aged_from_day().is_none());
     census.low_voltage = one(low_voltage);
     census.public_ac = one(public && ac);
     census.renewal = one(aged || low_voltage || (public && ac));
@@ -269,12 +282,12 @@ fn count_facility(census: &mut Census, station: &Station, connector: &Connector,
 fn show_use(snapshot: &mut Snapshot, station: &Station, connector: &Connector, end_ms: i64, day: CivilDay) {
     let operating = station.master.as_ref().is_some_and(|master| master.state == StationState::Operating);
     let (Some(spec), Some(start_ms)) = (&connector.spec, connector.timeline.start_ms()) else { return };
-    let used = connector.last_flow_ms.is_some_and(|flow_ms| flow_ms > end_ms - DORMANT_MS);
+    let used = connector.last_flow_ms.get().is_some_and(|flow_ms| flow_ms > end_ms - DORMANT_MS);
     let dormant = operating && !used && start_ms <= end_ms - DORMANT_MS;
     let state = connector.timeline.state_at(end_ms - 1);
     snapshot.dormant = i64::from(dormant);
     snapshot.dormant_silent = i64::from(dormant && state.is_gap());
-    let aged = spec.aged_from_day.is_some_and(|aged_from| aged_from < days_from_civil(day));
+    let aged = spec.aged_from_day().is_some_and(|aged_from| aged_from < days_from_civil(day));
     snapshot.aged_active = i64::from(aged && used && station.is_facility());
 }
 
@@ -287,9 +300,9 @@ fn show_flexibility(snapshot: &mut Snapshot, connector: &Connector, end_ms: i64)
     let state = timeline.state_at(end_ms - 1);
     let Some(power_w) = timeline.power_w() else { return };
     let (Some(spec), false) = (&connector.spec, state.is_gap()) else { return };
-    let rated_w = spec.rated_w.map(i64::from);
+    let rated_w = spec.rated_w().map(i64::from);
     let plugged = matches!(state, State::Charging | State::Discharging | State::Occupied);
-    let discharge_w = if spec.v2g && plugged { spec.discharge_w.or(spec.rated_w).map_or(0, i64::from) } else { 0 };
+    let discharge_w = if spec.v2g && plugged { spec.discharge_w().or(spec.rated_w()).map_or(0, i64::from) } else { 0 };
     snapshot.adjustable = 1;
     snapshot.adjustable_up_w = match state {
         State::Charging => power_w.max(0) + discharge_w,

@@ -15,14 +15,14 @@ impl Shard {
         let attribution = self.attribution(station, None);
         let whole = Attribution { whole: true, ..attribution };
         let old = self.station(station).slot;
-        if *self.attribution_at(old) != whole {
+        if self.attribution_at(old) != whole {
             let new = self.slot(Owner::Station, whole);
             self.claim(old, new);
             self.stations[station as usize].slot = new;
         }
         for index in self.serving(station) {
             let connector = &self.connectors[index as usize];
-            let stale = *self.attribution_at(connector.slot) != attribution;
+            let stale = self.attribution_at(connector.slot) != attribution;
             if connector.spec.is_none() && stale {
                 let slot = self.push_slot(attribution, Owner::Connector(index), true);
                 if first {
@@ -67,7 +67,7 @@ impl Shard {
         let (mut later, mut since, mut slot) = (to, self.closed, from);
         loop {
             let county = self.attribution_at(slot).county;
-            let kind = *self.attribution_at(to);
+            let kind = self.attribution_at(to);
             let own = self.slot(Owner::Connector(index), Attribution { county, ..kind });
             self.take_over(slot, own);
             if own != later {

@@ -1,18 +1,16 @@
 //! Closing base buckets: what connectors hold is booked up to the edge, and what stands in the book for closed
 //! buckets is handed over. What late data changed in buckets closed before goes along.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::FxHashMap;
 
 use super::Shard;
 use super::minutes::Minute;
-use super::registry::Station;
+use super::registry::SlotEntry;
 use crate::book::Book;
 use crate::config::SourceIndex;
 use crate::region::Area;
 use crate::registration::Scene;
-use crate::scope::{Attribution, AttributionIndex, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, NOBODY, StationIndex};
 use crate::tally::{Merge, Tally};
 use crate::time::{BASE_BUCKET_MS, Bucket};
 
@@ -27,7 +25,7 @@ pub struct Change {
 
 /// Changes, summed by base bucket and attribution.
 #[derive(Default)]
-struct Sums {
+pub(super) struct Sums {
     changes: Vec<Change>,
     places: FxHashMap<(Bucket, AttributionIndex), usize>,
     /// Where the last one was added: a station's connectors mostly follow on one another.
@@ -35,14 +33,14 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, bucket: Bucket, attribution: AttributionIndex, tally: Tally) {
+    fn add(&mut self, bucket: Bucket, attribution: AttributionIndex, tally: &Tally) {
         let is_it = |change: &Change| change.bucket == bucket && change.attribution == attribution;
         if !self.changes.get(self.last).is_some_and(is_it) {
             self.last = *self.places.entry((bucket, attribution)).or_insert(self.changes.len());
         }
         match self.changes.get_mut(self.last) {
-            Some(change) => change.tally.merge(&tally),
-            None => self.changes.push(Change { bucket, attribution, tally }),
+            Some(change) => change.tally.merge(tally),
+            None => self.changes.push(Change { bucket, attribution, tally: tally.clone() }),
         }
     }
 
@@ -51,6 +49,36 @@ impl Sums {
         self.changes.retain(|change| !change.tally.is_zero());
         self.changes.sort_unstable_by_key(|change| (change.bucket, change.attribution));
         self.changes
+    }
+}
+
+/// What stations' minutes gained, in the order in which slots gave it.
+#[derive(Default)]
+pub(super) struct Gains(Vec<(StationIndex, Bucket, Minute)>);
+
+impl Gains {
+    /// What belongs to no station is nobody's minute.
+    fn add(&mut self, station: StationIndex, bucket: Bucket, gain: Minute) {
+        if gain == Minute::default() || station == NOBODY {
+            return;
+        }
+        match self.0.last_mut() {
+            Some(last) if (last.0, last.1) == (station, bucket) => last.2 = last.2.plus(gain),
+            _ => self.0.push((station, bucket, gain)),
+        }
+    }
+
+    /// By station and base bucket, each once, in order.
+    fn finish(mut self) -> Vec<(StationIndex, Bucket, Minute)> {
+        self.0.sort_unstable_by_key(|&(station, bucket, _)| (station, bucket));
+        self.0.dedup_by(|next, kept| {
+            let same = (next.0, next.1) == (kept.0, kept.1);
+            if same {
+                kept.2 = kept.2.plus(next.2);
+            }
+            same
+        });
+        self.0
     }
 }
 
@@ -77,8 +105,10 @@ pub struct Report {
     /// Attributions that are new, in the order of their numbers.
     pub attributions: Vec<Attribution>,
     /// Changes of closed base buckets: those booked, those judged of whole stations, and moves between
-    /// attributions.
+    /// attributions. Those of stations that are not in scope are one where they count alike.
     pub changes: Vec<Change>,
+    /// By how much the time grew (or shrank) in which stations were full, ms.
+    pub full_ms: Vec<(Bucket, StationIndex, i64)>,
 }
 
 /// How much of the registry was reported.
@@ -105,24 +135,27 @@ impl Shard {
             self.forget_before(until);
         }
         let mut book = std::mem::take(&mut self.book);
-        let mut changes = self.hand_over(&mut book);
+        let (mut sums, gains) = self.hand_over(&mut book);
         self.book = book;
-        self.judge_station_minutes(&mut changes);
+        let full_ms = self.judge_station_minutes(gains, &mut sums);
+        let mut changes = sums.finish();
         changes.append(&mut self.moves);
-        self.report(changes)
+        self.report(changes, full_ms)
     }
 
     /// Takes out of a book what stands in it for closed base buckets.
-    pub(super) fn hand_over(&mut self, book: &mut Book) -> Vec<Change> {
-        let mut sums = Sums::default();
+    pub(super) fn hand_over(&mut self, book: &mut Book) -> (Sums, Gains) {
+        let (mut sums, mut gains) = (Sums::default(), Gains::default());
         book.drain_before(self.closed, |bucket, slot, tally| {
             self.remember_unclaimed(bucket, slot, &tally);
-            sums.add(bucket, self.slots[slot.0 as usize].attribution, tally);
+            let SlotEntry { attribution, station, .. } = self.slots[slot.0 as usize];
+            gains.add(station, bucket, Minute::of(&tally));
+            sums.add(bucket, attribution, &tally);
         });
-        sums.finish()
+        (sums, gains)
     }
 
-    fn report(&mut self, changes: Vec<Change>) -> Report {
+    fn report(&mut self, changes: Vec<Change>, full_ms: Vec<(Bucket, StationIndex, i64)>) -> Report {
         let mut changed = std::mem::take(&mut self.reported.stations_changed);
         changed.sort_unstable();
         changed.dedup();
@@ -145,42 +178,38 @@ impl Shard {
         let attributions = self.attributions[self.reported.attributions..].to_vec();
         self.reported.operators = self.operators.len();
         self.reported.attributions = self.attributions.len();
-        Report { stations, operators, attributions, changes }
+        Report { stations, operators, attributions, changes, full_ms }
     }
 
-    /// Adds to the changes what follows from all connectors of a station together: whether it was open, and whether
-    /// every working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets). It
-    /// is booked where the station as a whole counted then.
-    pub(super) fn judge_station_minutes(&mut self, changes: &mut Vec<Change>) {
-        let mut gained: BTreeMap<(Bucket, u32), Minute> = BTreeMap::new();
-        for change in changes.iter() {
-            let minute = Minute::of(&change.tally);
-            if minute != Minute::default() {
-                let station = self.attributions[change.attribution.0 as usize].station.0;
-                let gain = gained.entry((change.bucket, station)).or_default();
-                *gain = gain.plus(minute);
-            }
-        }
-        for ((bucket, station), gain) in gained {
-            let Station { minutes, slot, .. } = &mut self.stations[station as usize];
-            let slot = *slot;
-            let before = minutes.get(bucket);
-            let after = before.plus(gain);
-            minutes.set(bucket, after);
-            let (was, is) = (before.judge(), after.judge());
-            let tally = Tally {
-                station_ms: BASE_BUCKET_MS * (is.open - was.open),
-                full_ms: BASE_BUCKET_MS * (is.full - was.full),
-                full_faulty_ms: BASE_BUCKET_MS * (is.full_faulty - was.full_faulty),
-                ..Tally::default()
-            };
-            if !tally.is_zero() {
-                let owner = self.book.owner_at(bucket, slot);
+    /// Adds to the sums what follows from all connectors of a station together: whether it was open, and whether every
+    /// working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets). It is booked
+    /// where the station as a whole counted then. Gives the time in which stations were full apart.
+    pub(super) fn judge_station_minutes(&mut self, gains: Gains, sums: &mut Sums) -> Vec<(Bucket, StationIndex, i64)> {
+        let (mut full_ms, mut judged) = (Vec::new(), Vec::new());
+        for gained in gains.finish().chunk_by(|one, other| one.0 == other.0) {
+            let station = gained[0].0;
+            let gained: Vec<(Bucket, Minute)> = gained.iter().map(|&(_, bucket, gain)| (bucket, gain)).collect();
+            self.stations[station.0 as usize].minutes.gain(&gained, |bucket, was, is| {
+                let tally = Tally {
+                    station_ms: BASE_BUCKET_MS * (is.open - was.open),
+                    full_ms: BASE_BUCKET_MS * (is.full - was.full),
+                    full_faulty_ms: BASE_BUCKET_MS * (is.full_faulty - was.full_faulty),
+                    ..Tally::default()
+                };
+                if !tally.is_zero() {
+                    judged.push((bucket, tally));
+                }
+            });
+            for (bucket, tally) in judged.drain(..) {
+                if tally.full_ms != 0 {
+                    full_ms.push((bucket, station, tally.full_ms));
+                }
+                let owner = self.book.owner_at(bucket, self.station(station.0).slot);
                 self.remember_unclaimed(bucket, owner, &tally);
-                let attribution = self.slots[owner.0 as usize].attribution;
-                changes.push(Change { bucket, attribution, tally });
+                sums.add(bucket, self.slots[owner.0 as usize].attribution, &tally);
             }
         }
+        full_ms
     }
 
     /// Forgets what no late data can reach any more.

@@ -6,9 +6,11 @@ mod census;
 mod claim;
 mod close;
 mod dirty;
+mod ids;
 mod minutes;
 mod pack;
 mod registry;
+mod spec;
 mod watch;
 
 pub use census::Count;
@@ -27,7 +29,7 @@ use crate::config::{Config, SourceIndex};
 use crate::histogram::{LATENCY_MS, cell};
 use crate::observation::{Observation, Sample, StationKey};
 use crate::safety::{AlarmBook, BookLimits};
-use crate::scope::{Attribution, AttributionIndex, Named, OperatorIndex, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, NOBODY, Named, OperatorIndex, StationIndex};
 use crate::state::State;
 use crate::tally::{EventCounts, Tally};
 use crate::time::{ArrivalTime, Bucket, EventTime};
@@ -86,9 +88,6 @@ struct Newest {
 /// The slot of what belongs to no known station.
 const NOWHERE: SlotIndex = SlotIndex(0);
 
-/// No known station.
-const NOBODY: StationIndex = StationIndex(u32::MAX);
-
 /// The attribution of what belongs to no known station: the nation, region unknown.
 const NOWHERE_ATTRIBUTION: Attribution = Attribution {
     station: NOBODY,
@@ -113,7 +112,7 @@ pub struct Shard {
     unregistered_stations: usize,
     connectors: Vec<Connector>,
     slots: Vec<SlotEntry>,
-    /// Where slots count, each once.
+    /// Where slots count, each once; of nobody's station where that is not in scope.
     attributions: Vec<Attribution>,
     attribution_ids: FxHashMap<Attribution, AttributionIndex>,
     book: Book,
@@ -150,7 +149,12 @@ impl Shard {
             station_ids: Vec::new(),
             unregistered_stations: 0,
             connectors: Vec::new(),
-            slots: vec![SlotEntry { attribution: AttributionIndex(0), owner: Owner::Station, claimable: false }],
+            slots: vec![SlotEntry {
+                attribution: AttributionIndex(0),
+                station: NOBODY,
+                owner: Owner::Station,
+                claimable: false,
+            }],
             attributions: vec![NOWHERE_ATTRIBUTION],
             attribution_ids: FxHashMap::default(),
             book: Book::starting_at(closed),
@@ -262,7 +266,7 @@ impl Shard {
         let (book, slot) = (&mut self.book, connector.slot);
         connector.heard = true;
         if matches!(reading.state, State::Charging | State::Discharging) {
-            connector.last_flow_ms = Some(reading.at_ms);
+            connector.last_flow_ms = Some(reading.at_ms).into();
         }
         connector.faults.change(|faults| {
             faults.observe(reading.at_ms, reading.state, |at, count| {
@@ -366,9 +370,10 @@ impl Shard {
         verdict
     }
 
-    /// Where a slot counts.
-    fn attribution_at(&self, slot: SlotIndex) -> &Attribution {
-        &self.attributions[self.slots[slot.0 as usize].attribution.0 as usize]
+    /// Where a slot counts, and of which station it is.
+    fn attribution_at(&self, slot: SlotIndex) -> Attribution {
+        let SlotEntry { attribution, station, .. } = self.slots[slot.0 as usize];
+        Attribution { station, ..self.attributions[attribution.0 as usize] }
     }
 
     /// A connector's timeline and the desk at which it books.
@@ -381,6 +386,7 @@ impl Shard {
             slot: *slot,
             closed: self.closed,
             hold_ms: self.config.sources[usize::from(source.0)].hold_ms,
+            late_limit_ms: self.config.late_limit_ms,
             remembered_max: self.config.limits.duplicate_memory,
         };
         (timeline, desk)

@@ -4,8 +4,9 @@
 //! up to where the shard stands now, and drops what comes of that, for it has been handed over already.
 
 use super::dirty::TURN_BUCKETS;
+use super::ids::IdPlace;
 use super::minutes::MinuteRuns;
-use super::registry::{Connector, Master, Owner, Spec};
+use super::registry::{Connector, Master, Owner};
 use super::{NOWHERE, Shard};
 use crate::book::{Book, SlotIndex};
 use crate::config::SourceIndex;
@@ -31,7 +32,6 @@ const STATE_MS_MAX: u64 = 1 << 40;
 const BUCKET_NUMBER_MAX: u32 = 1 << 30;
 
 pack_fields!(Master { at_ms, name, area, access, scene, state });
-pack_fields!(Spec { rated_w, equipment_w, current, v_max, discharge_w, v2g, aged_from_day });
 
 /// A station, read back and not yet part of a shard. Slots are places in `slots`.
 struct StationBlock {
@@ -57,6 +57,7 @@ struct SlotBlock {
 
 struct ConnectorBlock {
     in_service: bool,
+    id: Box<str>,
     connector: Connector,
 }
 
@@ -207,7 +208,7 @@ impl Shard {
         entry.minutes.pack(out);
         (slots.len() as u64).pack(out);
         for &slot in &slots {
-            pack_slot(self.attribution_at(slot), self.slots[slot.0 as usize].claimable, out);
+            pack_slot(&self.attribution_at(slot), self.slots[slot.0 as usize].claimable, out);
             let succession = self.book.succession(slot);
             succession.map(|(from, before)| (from, place(before))).pack(out);
             self.booked(slot, open).pack(out);
@@ -220,7 +221,9 @@ impl Shard {
         (entry.all.len() as u64).pack(out);
         for &index in &entry.all {
             let connector = &self.connectors[index as usize];
-            (entry.find(&connector.id) == Some(index)).pack(out);
+            let id = entry.ids.at(connector.id);
+            (entry.find(id) == Some(index)).pack(out);
+            write_text(id, out);
             pack_connector(connector, place(connector.slot), out);
         }
         self.alarms.pack_station(station, &entry.all, out);
@@ -287,13 +290,13 @@ impl Shard {
         entry.alarm_feed = alarm_feed;
         entry.minutes = minutes;
         entry.slot = numbers[slot.0 as usize];
-        for ConnectorBlock { in_service, mut connector } in connectors {
+        for ConnectorBlock { in_service, id, mut connector } in connectors {
             let number = self.connectors.len() as u32;
             connector.station = index;
             connector.slot = numbers[connector.slot.0 as usize];
-            self.silence_due.extend(connector.silence_due_ms.map(|due_ms| Reverse((due_ms, number))));
+            self.silence_due.extend(connector.silence_due_ms.get().map(|due_ms| Reverse((due_ms, number))));
             self.slots[connector.slot.0 as usize].owner = Owner::Connector(number);
-            self.stations[index as usize].take_back(&connector.id, number, in_service);
+            connector.id = self.stations[index as usize].add(&id, number, in_service);
             self.connectors.push(connector);
         }
         let Self { alarms: book, stations, .. } = self;
@@ -314,8 +317,9 @@ impl Shard {
             timeline.settle(closed, until, &mut desk);
         }
         let mut early = std::mem::replace(&mut self.book, book);
-        let mut changes = self.hand_over(&mut early);
-        self.judge_station_minutes(&mut changes);
+        // What it comes to was handed over then; here only the station's minutes learn of it.
+        let (mut sums, gains) = self.hand_over(&mut early);
+        self.judge_station_minutes(gains, &mut sums);
         let horizon = Bucket::holding_ms(self.closed.start_ms() - self.config.late_limit_ms);
         self.forget_station_before(station, horizon);
     }
@@ -375,7 +379,8 @@ impl SlotBlock {
 fn pack_connector(connector: &Connector, slot: u32, out: &mut Vec<u8>) {
     let Connector {
         station: _,
-        id,
+        // Before it.
+        id: _,
         slot: _,
         timeline,
         outages,
@@ -389,7 +394,6 @@ fn pack_connector(connector: &Connector, slot: u32, out: &mut Vec<u8>) {
         // Found again by looking: it only spares that.
         noticed: _,
     } = connector;
-    id.pack(out);
     slot.pack(out);
     timeline.pack(out);
     outages.pack(out);
@@ -404,10 +408,10 @@ fn pack_connector(connector: &Connector, slot: u32, out: &mut Vec<u8>) {
 
 impl ConnectorBlock {
     fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let in_service = Pack::unpack(reader)?;
+        let (in_service, id) = Pack::unpack(reader)?;
         let connector = Connector {
             station: u32::MAX,
-            id: Pack::unpack(reader)?,
+            id: IdPlace::default(),
             slot: SlotIndex(Pack::unpack(reader)?),
             timeline: Pack::unpack(reader)?,
             outages: Pack::unpack(reader)?,
@@ -420,7 +424,7 @@ impl ConnectorBlock {
             silence_due_ms: Pack::unpack(reader)?,
             noticed: true,
         };
-        Ok(Self { in_service, connector })
+        Ok(Self { in_service, id, connector })
     }
 }
 

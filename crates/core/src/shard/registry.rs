@@ -1,26 +1,26 @@
 //! Who there is: operators, stations and connectors, their registrations, and the slots that their contributions are
 //! booked under. A registration that comes late claims what was booked while nobody knew where it belonged.
 
+use super::ids::{IdPlace, Ids};
 use super::minutes::MinuteRuns;
+use super::spec::Spec;
 use super::{Limit, NOWHERE, Shard, Verdict};
 use crate::book::SlotIndex;
 use crate::config::SourceIndex;
 use crate::observation::StationKey;
 use crate::rare::Rare;
 use crate::region::Area;
-use crate::registration::{Access, ConnectorSpec, Current, Equipment, Registration, Scene, StationState};
+use crate::registration::{Access, Equipment, Registration, Scene, StationState};
 use crate::reliability::{Faults, Outages};
 use crate::safety::ConnectorMonitor;
-use crate::scope::{Attribution, AttributionIndex, Named, OperatorIndex, PowerClass, StationIndex};
+use crate::scope::{Attribution, AttributionIndex, NOBODY, Named, OperatorIndex, PowerClass, StationIndex};
 use crate::sessions::ConnectorSessions;
+use crate::slim::Slim;
 use crate::time::{ArrivalTime, EventTime};
 use crate::timeline::Timeline;
-use crate::window::{CivilDay, civil_from_days, days_from_civil};
 
 /// Rated power from which a public connector counts as rapid, W (SI 2023/1168).
 const RAPID_W_MIN: u32 = 50_000;
-/// After how many years equipment is due for renewal (domain A13).
-const RENEWAL_YEARS: i32 = 8;
 
 /// Whose a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,10 @@ pub(super) enum Owner {
 /// Where something of an owner is booked, and whether a registration may yet claim it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SlotEntry {
+    /// Where it counts.
     pub attribution: AttributionIndex,
+    /// Whose it is, in scope or not.
+    pub station: StationIndex,
     pub owner: Owner,
     pub claimable: bool,
 }
@@ -45,10 +48,8 @@ pub(super) struct Station {
     pub operator: u32,
     pub id: Box<str>,
     pub master: Option<Master>,
-    /// Connectors in service, by id.
-    current: Vec<(Box<str>, u32)>,
-    /// The place of the one that a sample spoke of last; it may have moved since.
-    found: usize,
+    /// The ids of its connectors, and which of those in service they name.
+    pub ids: Ids,
     /// All connectors, those decommissioned too.
     pub all: Vec<u32>,
     /// Where what concerns the station as a whole is booked.
@@ -74,39 +75,29 @@ pub(super) struct Master {
 /// A connector.
 pub(super) struct Connector {
     pub station: u32,
-    pub id: Box<str>,
+    /// Where its id stands among those of its station.
+    pub id: IdPlace,
     pub slot: SlotIndex,
+    /// Whether any sample was ever taken in.
+    pub heard: bool,
+    /// Whether an alarm of its own may stand, or have stood, that a good sample ends: only then is one looked for.
+    pub noticed: bool,
     pub timeline: Timeline,
     pub outages: Outages,
     pub faults: Rare<Faults>,
     pub spec: Option<Spec>,
-    /// Whether any sample was ever taken in.
-    pub heard: bool,
     /// Newest event time at which energy flowed, ms.
-    pub last_flow_ms: Option<i64>,
+    pub last_flow_ms: Slim<i64>,
     /// Only where it ever sent vitals.
     pub monitor: Option<Box<ConnectorMonitor>>,
     /// Only where it ever sent session events.
     pub sessions: Option<Box<ConnectorSessions>>,
     /// Where it stands in the queue of charging connectors that may fall silent, ms.
-    pub silence_due_ms: Option<i64>,
-    /// Whether an alarm of its own may stand, or have stood, that a good sample ends: only then is one looked for.
-    pub noticed: bool,
+    pub silence_due_ms: Slim<i64>,
 }
 
-/// What a registration says about a connector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spec {
-    pub rated_w: Option<u32>,
-    /// Its part of the cabinet's rated power: the whole for the first connector of a cabinet that states one, W.
-    pub equipment_w: u32,
-    pub current: Option<Current>,
-    pub v_max: Option<u32>,
-    pub discharge_w: Option<u32>,
-    pub v2g: bool,
-    /// From when on it is due for renewal, days since the Unix epoch.
-    pub aged_from_day: Option<i64>,
-}
+/// There are millions.
+const _: () = assert!(size_of::<Connector>() <= 296);
 
 /// Makes room for one more, and for an eighth of what is there: of millions, half empty is too much.
 fn make_room<T>(all: &mut Vec<T>) {
@@ -118,25 +109,7 @@ fn make_room<T>(all: &mut Vec<T>) {
 impl Station {
     /// The connector with this id, the newest where there were several; it may have left service.
     pub(super) fn find(&self, connector: &str) -> Option<u32> {
-        Some(self.current[self.place_of(connector)?].1)
-    }
-
-    fn place_of(&self, connector: &str) -> Option<usize> {
-        self.current.binary_search_by(|(id, _)| id.as_ref().cmp(connector)).ok()
-    }
-
-    /// The same, the faster when connectors are asked for in the order of their ids.
-    fn find_next(&mut self, connector: &str) -> Option<u32> {
-        // Stations speak of one connector after the other, in order.
-        let next = self.current.get(self.found + 1).or(self.current.first());
-        if let Some((id, index)) = next
-            && **id == *connector
-        {
-            self.found = if self.found + 1 < self.current.len() { self.found + 1 } else { 0 };
-            return Some(*index);
-        }
-        self.found = self.place_of(connector)?;
-        Some(self.current[self.found].1)
+        self.ids.find(connector)
     }
 
     /// Whether the station counts as a facility.
@@ -144,46 +117,10 @@ impl Station {
         self.master.as_ref().is_some_and(|master| master.state.is_facility())
     }
 
-    fn add(&mut self, connector: &str, index: u32) {
-        self.take_back(connector, index, true);
-    }
-
-    /// Adds a connector that may have left service already.
-    pub(super) fn take_back(&mut self, connector: &str, index: u32, in_service: bool) {
+    /// Adds a connector, which may have left service already; where its id stands.
+    pub(super) fn add(&mut self, connector: &str, index: u32, in_service: bool) -> IdPlace {
         self.all.push(index);
-        if !in_service {
-            return;
-        }
-        match self.current.binary_search_by(|(id, _)| id.as_ref().cmp(connector)) {
-            Ok(place) => self.current[place].1 = index,
-            Err(place) => self.current.insert(place, (connector.into(), index)),
-        }
-    }
-}
-
-impl Spec {
-    fn of(connector: &ConnectorSpec, equipment: &Equipment) -> Self {
-        let alone = equipment.connectors.len() == 1;
-        let rated_w = connector.rated_w.or(if alone { equipment.rated_w } else { None });
-        let first = equipment.connectors.first().is_some_and(|first| first.id == connector.id);
-        let equipment_w = match equipment.rated_w {
-            Some(equipment_w) if first => equipment_w,
-            Some(_) => 0,
-            None => rated_w.unwrap_or(0),
-        };
-        let aged_from_day = equipment.production_day.map(|day| {
-            let made = civil_from_days(i64::from(day));
-            days_from_civil(CivilDay { year: made.year + RENEWAL_YEARS, ..made })
-        });
-        Self {
-            rated_w,
-            equipment_w,
-            current: connector.current,
-            v_max: connector.v_max,
-            discharge_w: connector.discharge_w,
-            v2g: connector.v2g,
-            aged_from_day,
-        }
+        self.ids.add(connector, in_service.then_some(index))
     }
 }
 
@@ -195,7 +132,7 @@ impl Shard {
     /// A station's connectors in service.
     pub(super) fn serving(&self, station: u32) -> Vec<u32> {
         let serves = |&index: &u32| !self.connectors[index as usize].timeline.has_ended();
-        self.station(station).current.iter().map(|&(_, index)| index).filter(serves).collect()
+        self.station(station).ids.current().filter(serves).collect()
     }
 
     pub(super) fn find_station(&self, key: StationKey<'_>) -> Option<u32> {
@@ -206,7 +143,7 @@ impl Shard {
     /// The connector that telemetry speaks of; made known where it is not yet and the limits allow it.
     pub(super) fn known_or_new(&mut self, key: StationKey<'_>, connector: &str) -> Result<u32, Limit> {
         let station = self.known_or_new_station(key)?;
-        match self.stations[station as usize].find_next(connector) {
+        match self.stations[station as usize].ids.find_next(connector) {
             Some(index) => Ok(index),
             None => self.new_connector(station, connector, None),
         }
@@ -253,8 +190,7 @@ impl Shard {
             operator,
             id: key.station.into(),
             master: None,
-            current: Vec::new(),
-            found: 0,
+            ids: Ids::default(),
             all: Vec::new(),
             slot: NOWHERE,
             slots: Vec::new(),
@@ -277,23 +213,23 @@ impl Shard {
             Some(spec) => self.push_slot(self.attribution(station, Some(spec)), Owner::Connector(index), false),
             None => self.push_slot(self.attribution(station, None), Owner::Connector(index), true),
         };
+        let id = self.stations[station as usize].add(id, index, true);
         make_room(&mut self.connectors);
         self.connectors.push(Connector {
             station,
-            id: id.into(),
+            id,
             slot,
+            heard: false,
+            noticed: false,
             timeline: Timeline::default(),
             outages: Outages::default(),
             faults: Rare::default(),
             spec,
-            heard: false,
-            last_flow_ms: None,
+            last_flow_ms: Slim::NONE,
             monitor: None,
             sessions: None,
-            silence_due_ms: None,
-            noticed: false,
+            silence_due_ms: Slim::NONE,
         });
-        self.stations[station as usize].add(id, index);
         Ok(index)
     }
 
@@ -305,7 +241,7 @@ impl Shard {
             master.map_or(Named::Unregistered, |master| Named::registered(get(master)))
         }
         let access = of(master, |master| master.access);
-        let rated_w = spec.and_then(|spec| spec.rated_w);
+        let rated_w = spec.and_then(Spec::rated_w);
         Attribution {
             station: StationIndex(station),
             operator: OperatorIndex(entry.operator),
@@ -313,7 +249,8 @@ impl Shard {
             scene: of(master, |master| master.scene),
             access,
             setting: of(master, |master| master.area.and_then(|area| area.setting())),
-            power_class: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.rated_w.map(PowerClass::of_w))),
+            power_class: spec
+                .map_or(Named::Unregistered, |spec| Named::registered(spec.rated_w().map(PowerClass::of_w))),
             current: spec.map_or(Named::Unregistered, |spec| Named::registered(spec.current)),
             rapid: access.known() == Some(Access::Public) && rated_w.is_some_and(|rated_w| rated_w >= RAPID_W_MIN),
             whole: false,
@@ -334,15 +271,21 @@ impl Shard {
     /// A new slot of an owner.
     pub(super) fn push_slot(&mut self, attribution: Attribution, owner: Owner, claimable: bool) -> SlotIndex {
         let slot = SlotIndex(self.slots.len() as u32);
-        self.stations[attribution.station.0 as usize].slots.push(slot);
+        let station = attribution.station;
+        self.stations[station.0 as usize].slots.push(slot);
         let attribution = self.number(attribution);
         make_room(&mut self.slots);
-        self.slots.push(SlotEntry { attribution, owner, claimable });
+        self.slots.push(SlotEntry { attribution, station, owner, claimable });
         slot
     }
 
-    /// The number of an attribution, a new one where there is none yet.
+    /// The number of an attribution, a new one where there is none yet. Stations that are not in scope share theirs: there
+    /// are few then, however many stations there are.
     fn number(&mut self, attribution: Attribution) -> AttributionIndex {
+        let on_highway = attribution.scene == Named::Known(Scene::HighwayServiceArea);
+        let in_scope = self.config.stations_in_scope || on_highway;
+        let station = if in_scope { attribution.station } else { NOBODY };
+        let attribution = Attribution { station, ..attribution };
         *self.attribution_ids.entry(attribution).or_insert_with(|| {
             self.attributions.push(attribution);
             AttributionIndex((self.attributions.len() - 1) as u32)
@@ -379,7 +322,7 @@ impl Shard {
         for gone in self.decommission(station, source, at, Some(&equipment)) {
             // What it was stays as it was last named; where it was is where its station is.
             let county = self.attribution(station, None).county;
-            let named = *self.attribution_at(self.connectors[gone as usize].slot);
+            let named = self.attribution_at(self.connectors[gone as usize].slot);
             let slot = self.slot(Owner::Connector(gone), Attribution { county, ..named });
             self.move_connector(gone, slot, first);
         }
@@ -424,10 +367,14 @@ impl Shard {
         at: EventTime,
         registered: Option<&[Equipment]>,
     ) -> Vec<u32> {
+        let ids = &self.station(station).ids;
         let stays = |index: &u32| {
             let Some(equipment) = registered else { return false };
             let connector = &self.connectors[*index as usize];
-            let named = equipment.iter().flat_map(|cabinet| &cabinet.connectors).any(|named| named.id == connector.id);
+            let named = equipment
+                .iter()
+                .flat_map(|cabinet| &cabinet.connectors)
+                .any(|named| *named.id == *ids.at(connector.id));
             connector.spec.is_none() || named
         };
         let gone: Vec<u32> = self.serving(station).into_iter().filter(|index| !stays(index)).collect();
@@ -460,7 +407,7 @@ impl Shard {
         self.move_connector(index, slot, first);
         let (timeline, mut desk) = self.desk(index, source);
         timeline.register(arrival.ms(), &mut desk);
-        timeline.rate(spec.rated_w, at.ms(), &mut desk);
+        timeline.rate(spec.rated_w(), at.ms(), &mut desk);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use crate::registration::Current;
 use crate::safety::{AlarmChange, AlarmKey, AlarmSink, ConnectorMonitor, Finding, Situation};
 use crate::scope::StationIndex;
 use crate::sessions::{ConnectorSessions, Taken};
+use crate::slim::Slim;
 use crate::state::State;
 use crate::tally::EventCounts;
 use crate::time::{ArrivalTime, EventTime};
@@ -48,7 +49,7 @@ impl AlarmSink for Desk<'_> {
         self.out.push(AlarmEvent {
             operator: self.operators[station.operator as usize].clone(),
             station: station.id.clone(),
-            connector: change.key.connector.map(|index| self.connectors[index as usize].id.clone()),
+            connector: change.key.connector.map(|index| station.ids.at(self.connectors[index as usize].id).into()),
             province: area.map_or(0, |area| area.province()),
             change,
         });
@@ -126,14 +127,14 @@ impl Shard {
             }
             self.silence_due.pop();
             let connector = &mut self.connectors[index as usize];
-            connector.silence_due_ms = None;
+            connector.silence_due_ms = Slim::NONE;
             let held_until_ms = connector.timeline.held_until_ms();
             let station = StationIndex(connector.station);
             if connector.timeline.has_ended() || !connector.timeline.says_charging() {
                 continue;
             }
             if held_until_ms > now.ms() {
-                connector.silence_due_ms = Some(held_until_ms);
+                connector.silence_due_ms = Some(held_until_ms).into();
                 self.silence_due.push(Reverse((held_until_ms, index)));
                 continue;
             }
@@ -160,7 +161,7 @@ impl Shard {
         let (station, slot) = (StationIndex(connector.station), connector.slot);
         if state == State::Charging && connector.silence_due_ms.is_none() {
             let due_ms = connector.timeline.held_until_ms();
-            connector.silence_due_ms = Some(due_ms);
+            connector.silence_due_ms = Some(due_ms).into();
             self.silence_due.push(Reverse((due_ms, index)));
         }
 
@@ -262,7 +263,7 @@ impl Shard {
                 add(book.at(at.bucket(), slot).events.get_mut());
             });
         if event.step == SessionStep::Start {
-            entry.last_flow_ms = entry.last_flow_ms.max(Some(event.at.ms()));
+            entry.last_flow_ms = entry.last_flow_ms.get().max(Some(event.at.ms())).into();
         }
         let verdict = match taken {
             Taken::Accepted => Verdict::Accepted,

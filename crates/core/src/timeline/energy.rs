@@ -2,6 +2,7 @@
 //! away; by power before that, between neighbours no further apart than the hold.
 
 use super::{Desk, Direction, Reading, State, Timeline, mean_power_energy_j};
+use crate::slim::Slim;
 use crate::time::EventTime;
 
 /// Stands in for the rating of a connector that has none, W.
@@ -21,6 +22,47 @@ pub struct Chain {
     pub power_w: Option<i64>,
 }
 
+/// The newest register of one direction. As a rule the newest sample carried it, and then only its value is kept here.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Register {
+    /// What the newest sample said, J.
+    newest_j: Slim<i64>,
+    /// Where the newest sample said nothing: what the last one said that did. Its room is kept for the next time.
+    behind: Option<Box<Chain>>,
+}
+
+impl PartialEq for Register {
+    fn eq(&self, other: &Self) -> bool {
+        self.newest_j == other.newest_j && (!self.newest_j.is_none() || self.behind == other.behind)
+    }
+}
+
+impl Eq for Register {}
+
+impl Register {
+    /// The register of a chain, where there is one, beside the time of the newest sample.
+    pub(super) fn of(chain: Option<Chain>, newest_ms: i64) -> Self {
+        match chain {
+            Some(chain) if chain.at_ms == newest_ms => Self { newest_j: Some(chain.register_j).into(), behind: None },
+            chain => Self { newest_j: Slim::NONE, behind: chain.map(Box::new) },
+        }
+    }
+
+    /// Another sample is the newest now, with this register or without; `chain` is what held before.
+    pub(super) fn follow(&mut self, chain: Option<Chain>, register_j: Option<i64>) {
+        if let Some(chain) = chain
+            && register_j.is_none()
+            && !self.newest_j.is_none()
+        {
+            match &mut self.behind {
+                Some(room) => **room = chain,
+                room => *room = Some(Box::new(chain)),
+            }
+        }
+        self.newest_j = register_j.into();
+    }
+}
+
 /// What a register did between two samples.
 enum Movement {
     Delivered(i64),
@@ -29,17 +71,38 @@ enum Movement {
 }
 
 impl Timeline {
+    /// The last sample that carried an import register.
+    pub(super) fn import_chain(&self) -> Option<Chain> {
+        let Register { newest_j, behind } = &self.import;
+        match newest_j.get() {
+            Some(register_j) => {
+                Some(Chain { at_ms: self.last_ms, register_j, state: self.state, power_w: self.power_w.get() })
+            }
+            None => behind.as_deref().copied(),
+        }
+    }
+
     /// Books the energy of the interval that ends in a reading newer than all others.
-    pub(super) fn deliver(&mut self, reading: &Reading, desk: &mut Desk<'_>) {
+    pub(super) fn deliver(&self, reading: &Reading, desk: &mut Desk<'_>) {
         let imported = self.step(Direction::Import, reading, desk);
         self.step(Direction::Export, reading, desk);
         self.book_demand(reading, imported, desk);
     }
 
+    /// Keeps the registers of a reading that becomes the newest.
+    pub(super) fn follow_registers(&mut self, reading: &Reading) {
+        let Reading { at_ms, state, power_w, import_j, export_j, .. } = *reading;
+        let chain = self.import_chain();
+        self.import.follow(chain, import_j);
+        if let Some(register_j) = export_j {
+            self.export = Some(Box::new(Chain { at_ms, register_j, state, power_w }));
+        }
+    }
+
     /// One step of one direction's chain. Returns what was delivered and since when, where anything could be known.
-    fn step(&mut self, direction: Direction, reading: &Reading, desk: &mut Desk<'_>) -> Option<(i64, i64)> {
+    fn step(&self, direction: Direction, reading: &Reading, desk: &mut Desk<'_>) -> Option<(i64, i64)> {
         let (chain, register_j) = match direction {
-            Direction::Import => (self.import, reading.import_j),
+            Direction::Import => (self.import_chain(), reading.import_j),
             Direction::Export => (self.export.as_deref().copied(), reading.export_j),
         };
         let delivered = match (chain, register_j) {
@@ -52,13 +115,6 @@ impl Timeline {
             }
             _ => None,
         };
-        if let Some(register_j) = register_j {
-            let chain = Chain { at_ms: reading.at_ms, register_j, state: reading.state, power_w: reading.power_w };
-            match direction {
-                Direction::Import => self.import = Some(chain),
-                Direction::Export => self.export = Some(Box::new(chain)),
-            }
-        }
         delivered
     }
 
@@ -109,12 +165,12 @@ impl Timeline {
     fn mean_energy_since_last(&self, reading: &Reading, hold_ms: i64) -> Option<i64> {
         let dt_ms = reading.at_ms - self.last_ms;
         (dt_ms <= hold_ms).then_some(())?;
-        Some(mean_power_energy_j(self.power_w?, reading.power_w?, dt_ms))
+        Some(mean_power_energy_j(self.power_w.get()?, reading.power_w?, dt_ms))
     }
 
     /// Books what the vehicle asked for while charging, beside what it got in the same interval (domain B5).
     fn book_demand(&self, reading: &Reading, imported: Option<(i64, i64)>, desk: &mut Desk<'_>) {
-        let (Some(demand_w), Some((imported_j, since_ms))) = (self.demand_w, imported) else { return };
+        let (Some(demand_w), Some((imported_j, since_ms))) = (self.demand_w.get(), imported) else { return };
         let dt_ms = reading.at_ms - self.last_ms;
         if self.state != State::Charging || since_ms != self.last_ms || dt_ms > desk.hold_ms {
             return;
@@ -140,7 +196,7 @@ impl Timeline {
         }
         let mean_j = mean_power_energy_j(left_w, right_w, dt_ms);
         for (direction, chain) in
-            [(Direction::Import, self.import), (Direction::Export, self.export.as_deref().copied())]
+            [(Direction::Import, self.import_chain()), (Direction::Export, self.export.as_deref().copied())]
         {
             if chain.is_none() {
                 let total_j = sign * directed(direction, mean_j);

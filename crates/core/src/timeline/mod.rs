@@ -6,6 +6,7 @@
 mod energy;
 mod gap;
 mod pack;
+mod rating;
 mod remembered;
 
 pub use energy::Chain;
@@ -14,17 +15,23 @@ pub use gap::{GAPS_MAX, Gap};
 use crate::book::{Book, Direction, SlotIndex};
 use crate::observation::Sample;
 use crate::reliability::{Outages, is_outage};
+use crate::slim::Slim;
 use crate::state::State;
 use crate::time::Bucket;
 use crate::unit::mean_power_energy_j;
 use crate::window::Calendar;
+use energy::Register;
 use gap::{Gaps, Neighbour};
+use rating::Rating;
 use remembered::Remembered;
 
 /// No sample yet, or no start yet.
 const NEVER: i64 = i64::MIN;
 /// Not decommissioned.
 const OPEN: i64 = i64::MAX;
+
+/// In one of so many base buckets gaps are looked at, whether they are too old to be filled.
+const GAPS_LOOK_BUCKETS: i32 = 60;
 
 /// What of a sample a timeline needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +77,8 @@ pub struct Desk<'a> {
     pub closed: Bucket,
     /// How long a sample speaks for its connector, ms.
     pub hold_ms: i64,
+    /// What is older than its arrival by more than this is refused, ms.
+    pub late_limit_ms: i64,
     /// How many event times of accepted samples are remembered, to tell repeated ones from ones out of order.
     pub remembered_max: usize,
 }
@@ -84,60 +93,6 @@ impl Desk<'_> {
     }
 }
 
-/// Changes of rating that are remembered; of more, the earliest are taken as one.
-const RATINGS_MAX: usize = 16;
-
-/// A connector's rated power over time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Rating {
-    /// `(from, W)` in order of time, 0 where a registration gave none; the first holds for the whole past. Empty where
-    /// there was no registration.
-    history: Vec<(i64, u32)>,
-}
-
-impl Rating {
-    /// The rating that holds now, W.
-    fn now_w(&self) -> Option<u32> {
-        self.history.last().map(|&(_, rated_w)| rated_w).filter(|&rated_w| rated_w > 0)
-    }
-
-    /// The rating that held at a point in time, W.
-    fn at_w(&self, at_ms: i64) -> Option<u32> {
-        let after = self.history.partition_point(|&(from_ms, _)| from_ms <= at_ms);
-        self.history.get(after.saturating_sub(1)).map(|&(_, rated_w)| rated_w).filter(|&rated_w| rated_w > 0)
-    }
-
-    /// Rated energy over `[from, to)`, J: truncated per piece of constant rating.
-    fn energy_j(&self, from_ms: i64, to_ms: i64) -> i64 {
-        let ends = self.history.iter().skip(1).map(|&(from_ms, _)| from_ms).chain([i64::MAX]);
-        self.history
-            .iter()
-            .zip(ends)
-            .map(|(&(since_ms, rated_w), until_ms)| {
-                let piece_ms = to_ms.min(until_ms) - from_ms.max(since_ms);
-                i64::from(rated_w) * piece_ms.max(0) / 1000
-            })
-            .sum()
-    }
-
-    /// Another rating holds from a point in time on, which is not before the last change.
-    fn change(&mut self, from_ms: i64, rated_w: u32) {
-        match self.history.last_mut() {
-            Some(last) if last.0 >= from_ms => last.1 = rated_w,
-            last => {
-                let from_ms = if last.is_some() { from_ms } else { NEVER };
-                // Ratings seldom change: no room for more is kept.
-                self.history.reserve_exact(1);
-                self.history.push((from_ms, rated_w));
-            }
-        }
-        if self.history.len() > RATINGS_MAX {
-            self.history.remove(0);
-            self.history[0].0 = NEVER;
-        }
-    }
-}
-
 /// One connector's timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
@@ -147,14 +102,14 @@ pub struct Timeline {
     held_until_ms: i64,
     run_since_ms: i64,
     state: State,
-    power_w: Option<i64>,
-    /// Power of the very first sample, W.
-    first_power_w: Option<i64>,
-    demand_w: Option<i64>,
     /// Whether any registration named it.
     registered: bool,
+    power_w: Slim<i64>,
+    /// Power of the very first sample, W.
+    first_power_w: Slim<i64>,
+    demand_w: Slim<i64>,
     rating: Rating,
-    import: Option<Chain>,
+    import: Register,
     /// Few connectors give energy back.
     export: Option<Box<Chain>>,
     gaps: Gaps,
@@ -183,12 +138,12 @@ impl Default for Timeline {
             held_until_ms: NEVER,
             run_since_ms: NEVER,
             state: State::Unobserved,
-            power_w: None,
-            first_power_w: None,
-            demand_w: None,
             registered: false,
+            power_w: Slim::NONE,
+            first_power_w: Slim::NONE,
+            demand_w: Slim::NONE,
             rating: Rating::default(),
-            import: None,
+            import: Register::default(),
             export: None,
             gaps: Gaps::default(),
             remembered: Remembered::default(),
@@ -210,7 +165,7 @@ impl Timeline {
         } else if arrival_ms < start_ms && self.end_ms == OPEN {
             self.rebook_rating(arrival_ms, start_ms, desk, |timeline| timeline.start_ms = arrival_ms);
             desk.state(State::Unobserved, arrival_ms, start_ms, arrival_ms, 1);
-            let right = Neighbour { at_ms: start_ms, state: self.state, power_w: self.first_power_w };
+            let right = Neighbour { at_ms: start_ms, state: self.state, power_w: self.first_power_w.get() };
             let gap = Gap { from_ms: arrival_ms, to_ms: start_ms, state: State::Unobserved, left: None, right };
             self.gaps.remember(gap);
         }
@@ -234,7 +189,7 @@ impl Timeline {
             }
             return placed;
         }
-        let fallen_j = match (self.import, reading.import_j) {
+        let fallen_j = match (self.import_chain(), reading.import_j) {
             (Some(chain), Some(register_j)) if register_j < chain.register_j => Some(chain.register_j - register_j),
             _ => None,
         };
@@ -259,18 +214,19 @@ impl Timeline {
             self.remember_gap(reading);
         }
         self.deliver(reading, desk);
+        self.follow_registers(reading);
         let unbroken = self.state == reading.state && at_ms <= self.held_until_ms;
         if !unbroken || self.last_ms == NEVER {
             self.run_since_ms = at_ms;
         }
         if self.last_ms == NEVER {
-            self.first_power_w = reading.power_w;
+            self.first_power_w = reading.power_w.into();
         }
         self.last_ms = at_ms;
         self.held_until_ms = at_ms.saturating_add(desk.hold_ms);
         self.state = reading.state;
-        self.power_w = reading.power_w;
-        self.demand_w = reading.demand_w;
+        self.power_w = reading.power_w.into();
+        self.demand_w = reading.demand_w.into();
         self.book_tail(at_ms, closed_ms, desk, 1);
     }
 
@@ -278,6 +234,11 @@ impl Timeline {
     pub fn settle(&mut self, from: Bucket, to: Bucket, desk: &mut Desk<'_>) {
         if self.start_ms == NEVER {
             return;
+        }
+        // However many are settled at once, it comes to the same.
+        let look = Bucket::from_number((to.number() - 1).div_euclid(GAPS_LOOK_BUCKETS) * GAPS_LOOK_BUCKETS);
+        if look >= from {
+            self.gaps.forget_before(look.start_ms().saturating_sub(desk.late_limit_ms));
         }
         self.book_tail(from.start_ms().max(self.last_ms), to.start_ms(), desk, 1);
         for (bucket, ..) in crate::book::pieces(from.start_ms().max(self.start_ms), to.start_ms().min(self.end_ms)) {
@@ -312,7 +273,7 @@ impl Timeline {
     /// The rated power is `rated_w` from `from_ms` on; a first rating holds for the whole past too.
     pub fn rate(&mut self, rated_w: Option<u32>, from_ms: i64, desk: &mut Desk<'_>) {
         let rated_w = rated_w.unwrap_or(0);
-        let known = self.rating.history.last().map(|&(_, known_w)| known_w);
+        let known = self.rating.last_w();
         if known == Some(rated_w) {
             return;
         }
@@ -377,7 +338,7 @@ impl Timeline {
         let left = (self.last_ms != NEVER).then_some(Neighbour {
             at_ms: self.last_ms,
             state: self.state,
-            power_w: self.power_w,
+            power_w: self.power_w.get(),
         });
         let (from_ms, state) = match left {
             None => (self.start_ms, State::Unobserved),
@@ -465,13 +426,13 @@ impl Timeline {
     /// Power of the newest sample, W.
     #[must_use]
     pub fn power_w(&self) -> Option<i64> {
-        self.power_w
+        self.power_w.get()
     }
 
     /// Demand of the newest sample, W.
     #[must_use]
     pub fn demand_w(&self) -> Option<i64> {
-        self.demand_w
+        self.demand_w.get()
     }
 
     /// Rated power, W, that holds at a point in time; `None` where no registration gave one.

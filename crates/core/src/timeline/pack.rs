@@ -1,7 +1,7 @@
 //! A timeline as bytes. Points in time that never came are written as such.
 
-use super::energy::Chain;
-use super::{NEVER, OPEN, RATINGS_MAX, Rating, Timeline};
+use super::energy::{Chain, Register};
+use super::{NEVER, OPEN, Timeline};
 use crate::pack::{Damaged, Pack, Reader, pack_fields};
 
 pack_fields!(Chain { at_ms, register_j, state, power_w });
@@ -13,24 +13,6 @@ fn pack_time(ms: i64, none: i64, out: &mut Vec<u8>) {
 
 fn unpack_time(reader: &mut Reader<'_>, none: i64) -> Result<i64, Damaged> {
     Ok(Option::unpack(reader)?.unwrap_or(none))
-}
-
-impl Pack for Rating {
-    fn pack(&self, out: &mut Vec<u8>) {
-        let Self { history } = self;
-        let history: Vec<(Option<i64>, u32)> =
-            history.iter().map(|&(from_ms, rated_w)| ((from_ms != NEVER).then_some(from_ms), rated_w)).collect();
-        history.pack(out);
-    }
-
-    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        let history: Vec<(i64, u32)> = Vec::<(Option<i64>, u32)>::unpack(reader)?
-            .into_iter()
-            .map(|(from_ms, rated_w)| (from_ms.unwrap_or(NEVER), rated_w))
-            .collect();
-        let sound = history.len() <= RATINGS_MAX && history.is_sorted_by(|one, other| one.0 < other.0);
-        if sound { Ok(Self { history }) } else { Err(Damaged { what: "ratings" }) }
-    }
 }
 
 impl Pack for Timeline {
@@ -47,7 +29,7 @@ impl Pack for Timeline {
             demand_w,
             registered,
             rating,
-            import,
+            import: _,
             export,
             gaps,
             remembered,
@@ -63,14 +45,14 @@ impl Pack for Timeline {
         demand_w.pack(out);
         registered.pack(out);
         rating.pack(out);
-        import.pack(out);
+        self.import_chain().pack(out);
         export.pack(out);
         gaps.pack(out);
         remembered.pack(out);
     }
 
     fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
-        Ok(Self {
+        let mut timeline = Self {
             start_ms: unpack_time(reader, NEVER)?,
             end_ms: unpack_time(reader, OPEN)?,
             last_ms: unpack_time(reader, NEVER)?,
@@ -82,10 +64,12 @@ impl Pack for Timeline {
             demand_w: Pack::unpack(reader)?,
             registered: Pack::unpack(reader)?,
             rating: Pack::unpack(reader)?,
-            import: Pack::unpack(reader)?,
-            export: Pack::unpack(reader)?,
-            gaps: Pack::unpack(reader)?,
-            remembered: Pack::unpack(reader)?,
-        })
+            ..Self::default()
+        };
+        timeline.import = Register::of(Pack::unpack(reader)?, timeline.last_ms);
+        timeline.export = Pack::unpack(reader)?;
+        timeline.gaps = Pack::unpack(reader)?;
+        timeline.remembered = Pack::unpack(reader)?;
+        Ok(timeline)
     }
 }

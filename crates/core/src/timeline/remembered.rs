@@ -1,25 +1,22 @@
 //! The event times of the latest accepted samples, to tell repeated ones from ones out of order. Samples follow one
-//! another in seconds, so each is kept as the bytes of its distance to the next newer one: two or three instead of eight.
+//! another in seconds, so each is kept as the bytes of its distance to the next newer one: one to three instead of eight.
 
 use std::collections::VecDeque;
 
 use crate::pack::{Damaged, Pack, Reader};
+use crate::varint::{BYTES_MAX, MORE, coded, decoded, join, split};
 
 /// How many bytes more are taken when there is no room: little is kept that is not used.
-const GROWTH: usize = 32;
+const GROWTH: usize = 16;
 
 /// Event times, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remembered {
     newest_ms: i64,
     count: u32,
-    /// The distances in ms, from the newest to the oldest: seven bits a byte, the lowest first, each byte but the last of
-    /// a distance marked by [`MORE`]. There is one distance fewer than there are times.
+    /// The distances, from the newest to the oldest, as [`coded`]. There is one distance fewer than there are times.
     distances: VecDeque<u8>,
 }
-
-/// Another byte of the same distance follows.
-const MORE: u8 = 0x80;
 
 impl Remembered {
     /// The latest of all.
@@ -55,8 +52,8 @@ impl Remembered {
     /// Adds a time later than all others.
     fn push_newest(&mut self, at_ms: i64) {
         if self.count > 0 {
-            let mut bytes = [0; 10];
-            let bytes = split(at_ms.abs_diff(self.newest_ms), &mut bytes);
+            let mut bytes = [0; BYTES_MAX];
+            let bytes = split(coded(at_ms.abs_diff(self.newest_ms)), &mut bytes);
             if self.distances.capacity() - self.distances.len() < bytes.len() {
                 self.distances.reserve_exact(GROWTH);
             }
@@ -76,33 +73,14 @@ impl Remembered {
     }
 
     fn newest_first(&self) -> impl Iterator<Item = i64> {
-        let mut bytes = self.distances.iter();
+        let mut bytes = self.distances.iter().copied();
         let mut at_ms = self.newest_ms;
         (0..self.count).map(move |place| {
-            let mut distance_ms = 0;
-            for (shift, byte) in (0..u64::BITS).step_by(7).zip(bytes.by_ref().take(if place == 0 { 0 } else { 10 })) {
-                distance_ms |= u64::from(byte & !MORE) << shift;
-                if byte & MORE == 0 {
-                    break;
-                }
+            if place > 0 {
+                at_ms = at_ms.wrapping_sub_unsigned(decoded(join(&mut bytes)));
             }
-            at_ms = at_ms.wrapping_sub_unsigned(distance_ms);
             at_ms
         })
-    }
-}
-
-/// The bytes of a distance.
-fn split(mut distance_ms: u64, bytes: &mut [u8; 10]) -> &[u8] {
-    let mut len = 0;
-    loop {
-        let more = distance_ms > u64::from(!MORE);
-        bytes[len] = (distance_ms as u8 & !MORE) | if more { MORE } else { 0 };
-        len += 1;
-        distance_ms >>= 7;
-        if !more {
-            return &bytes[..len];
-        }
     }
 }
 
@@ -146,7 +124,7 @@ mod tests {
             let (mut remembered, mut expected) = (Remembered::default(), BTreeSet::new());
             let mut latest_ms = 1_700_000_000_000_i64;
             for (sign, size) in steps {
-                let at_ms = latest_ms + sign * (1_i64 << size);
+                let at_ms = latest_ms + sign * if size % 3 == 0 { 1_000 * (1_i64 << (size / 2)) } else { 1_i64 << size };
                 prop_assert_eq!(remembered.contains(at_ms), expected.contains(&at_ms));
                 if !expected.contains(&at_ms) {
                     if expected.len() >= max {
@@ -165,10 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_samples_a_second_apart_take_two_bytes_each() {
-        let mut remembered = Remembered::default();
-        (0..1_000).for_each(|second| remembered.insert(second * 1_000, 128));
-        assert_eq!((remembered.count, remembered.distances.len()), (128, 2 * 127));
-        assert!(remembered.distances.capacity() <= 2 * 127 + GROWTH, "{}", remembered.distances.capacity());
+    fn samples_up_to_a_minute_apart_take_a_byte_each_where_they_tell_seconds() {
+        for (distance_ms, bytes) in
+            [(1_000, 1), (63_000, 1), (64_000, 2), (8_191_000, 2), (30_001, 3), (63, 1), (8_191, 2)]
+        {
+            let mut remembered = Remembered::default();
+            (0..1_000).for_each(|place| remembered.insert(place * distance_ms, 128));
+            assert_eq!((remembered.count, remembered.distances.len()), (128, bytes * 127), "{distance_ms}");
+            assert!(remembered.distances.capacity() <= bytes * 127 + GROWTH, "{}", remembered.distances.capacity());
+        }
     }
 }

@@ -35,6 +35,7 @@ impl Alone {
             slot: SLOT,
             closed: self.closed,
             hold_ms: HOLD_MS,
+            late_limit_ms: i64::MAX,
             remembered_max: 16,
         };
         act(&mut self.timeline, &mut desk)

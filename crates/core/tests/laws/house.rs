@@ -103,6 +103,11 @@ impl Outcome {
         }
     }
 
+    /// Leaves out the lists of stations on highways.
+    pub fn forget_highways(&mut self) {
+        self.figures.values_mut().for_each(|shown| shown.highway.clear());
+    }
+
     fn each_own(&mut self, change: impl Fn(&mut Own)) {
         for shown in self.figures.values_mut() {
             let parts = shown.parts.iter_mut().map(|(_, own)| own);
@@ -123,10 +128,16 @@ pub fn cases(count: u32) -> ProptestConfig {
 
 impl House {
     pub fn new(shards: usize) -> Self {
-        let config = Arc::new(config());
+        Self::with_levels(shards, &Level::ALL)
+    }
+
+    /// One that gives out these levels alone.
+    pub fn with_levels(shards: usize, levels: &[Level]) -> Self {
+        let config = Arc::new(Config { stations_in_scope: levels.contains(&Level::Station), ..config() });
         let from = ArrivalTime::from_ms(BEGIN_MS);
         let shards: Vec<Shard> = (0..shards).map(|_| Shard::new(Arc::clone(&config), from)).collect();
-        let rollup = Rollup::new(rollup_config(&config), shards.len(), shards[0].closed());
+        let rollup = RollupConfig { levels: levels.to_vec(), ..rollup_config(&config) };
+        let rollup = Rollup::new(rollup, shards.len(), shards[0].closed());
         Self {
             config,
             shards,
@@ -309,7 +320,11 @@ fn first_difference(key: &(Window, &str, String), one: &Shown, other: &Shown) ->
 
 /// Runs all steps with so many shards.
 pub fn run(steps: &[Step], shards: usize) -> Outcome {
-    let mut house = House::new(shards);
+    run_in(House::new(shards), steps)
+}
+
+/// Takes in all steps and gives out.
+pub fn run_in(mut house: House, steps: &[Step]) -> Outcome {
     for step in steps {
         house.step(step);
     }

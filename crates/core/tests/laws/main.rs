@@ -6,9 +6,10 @@ mod fleet;
 mod house;
 mod restart;
 
+use chargetally_core::scope::Level;
 use chargetally_core::tally::{EventCounts, Merge, Tally};
 use fleet::{Step, step, steps};
-use house::{House, Outcome, check_equal, run};
+use house::{House, Outcome, check_equal, run, run_in};
 use proptest::prelude::*;
 
 fn alone(steps: &[(Step, bool)]) -> Vec<Step> {
@@ -59,6 +60,17 @@ proptest! {
         let one = run(&steps, 1);
         check_equal(&one, &run(&steps, 2))?;
         check_equal(&one, &run(&steps, 7))?;
+    }
+
+    #[test]
+    fn leaving_single_stations_out_changes_no_other_figure(steps in steps(80)) {
+        let levels = Level::ALL.into_iter().filter(|&level| level != Level::Station).collect::<Vec<_>>();
+        let (mut all, mut without) = (run(&steps, 2), run_in(House::with_levels(2, &levels), &steps));
+        all.figures.retain(|(_, level, _), _| *level != Level::Station.name());
+        // A station whose scene changes within a day is listed with the part of the day in which it was on a highway.
+        all.forget_highways();
+        without.forget_highways();
+        check_equal(&all, &without)?;
     }
 }
 
