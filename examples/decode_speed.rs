@@ -13,6 +13,7 @@ use chargetally::settings::{DialectName, usual_source};
 use chargetally::setup;
 use chargetally::topic::{ID_BYTES_MAX, Root};
 use chargetally_core::time::ArrivalTime;
+use serde::de::DeserializeOwned;
 
 /// The payloads carry their own times.
 const ARRIVAL: ArrivalTime = ArrivalTime::from_ms(1_795_382_621_300);
@@ -32,8 +33,19 @@ const OCPP_PAYLOAD: &str = concat!(
     r#"{"value":"41.2","measurand":"Temperature","unit":"Celsius","location":"Cable"}]}]}]"#
 );
 
+const OCPP_2_TOPIC: &str = "cs/in/ocpp2.1/cs002";
+const OCPP_2_PAYLOAD: &str = concat!(
+    r#"[2,"19223201","TransactionEvent",{"eventType":"Updated","timestamp":"2026-11-22T21:23:41Z","#,
+    r#""triggerReason":"MeterValuePeriodic","seqNo":17,"transactionInfo":{"transactionId":"a7c1","chargingState":"Charging"},"#,
+    r#""evse":{"id":1,"connectorId":1},"meterValue":[{"timestamp":"2026-11-22T21:23:41Z","sampledValue":["#,
+    r#"{"value":95700,"measurand":"Energy.Active.Import.Register","unitOfMeasure":{"unit":"Wh"}},"#,
+    r#"{"value":7958,"measurand":"Power.Active.Import","unitOfMeasure":{"unit":"W"}},"#,
+    r#"{"value":229.8,"measurand":"Voltage","phase":"L1-N","unitOfMeasure":{"unit":"V"}}]}]}]"#
+);
+
 fn main() {
-    ocpp();
+    ocpp::<PlainFrame>("1.6", OCPP_TOPIC, OCPP_PAYLOAD);
+    ocpp::<PlainFrame2>("2.1", OCPP_2_TOPIC, OCPP_2_PAYLOAD);
     println!("payload of {} bytes, {ROUNDS} rounds", PAYLOAD.len());
     per_round("rfc 3339", || rfc3339::parse_ms(black_box("2026-11-23T05:23:41.214+08:00")).unwrap_or_default());
     let root = Root::default_in();
@@ -82,24 +94,24 @@ fn main() {
 }
 
 /// The frames that charge points send most, decoded as they arrive and, to compare, parsed into plain structs.
-fn ocpp() {
+fn ocpp<Frame: DeserializeOwned>(version: &str, topic: &str, payload: &str) {
     let Some(source) = usual_source(DialectName::Ocpp) else { return };
     let (mut dialect, limits) = (setup::dialect(&source), Limits::default());
     // A repetition would be known as one and cost less: each round has a frame of its own.
     let frames: Vec<String> =
-        (0..1_000).map(|id| OCPP_PAYLOAD.replacen("19223201", &format!("{:08}", 19_223_201 + id), 1)).collect();
+        (0..1_000).map(|id| payload.replacen("19223201", &format!("{:08}", 19_223_201 + id), 1)).collect();
     let mut next = 0;
     let mut frame = || {
         next = (next + 1) % frames.len();
         frames[next].as_bytes()
     };
-    per_round(&format!("ocpp frame of {} bytes, parsed into structs", OCPP_PAYLOAD.len()), || {
-        let read: Result<PlainFrame, _> = serde_json::from_slice(black_box(frame()));
+    per_round(&format!("ocpp {version} frame of {} bytes, parsed into structs", payload.len()), || {
+        let read: Result<Frame, _> = serde_json::from_slice(black_box(frame()));
         i64::from(black_box(read).is_ok())
     });
-    per_round("ocpp frame, decoded", || {
+    per_round(&format!("ocpp {version} frame, decoded"), || {
         let mut seen = 0;
-        let read = dialect.decode(OCPP_TOPIC, black_box(frame()), ARRIVAL, false, &limits, &mut |_, observation| {
+        let read = dialect.decode(topic, black_box(frame()), ARRIVAL, false, &limits, &mut |_, observation| {
             black_box(&observation);
             seen += 1;
         });
@@ -136,6 +148,63 @@ struct PlainSample {
     measurand: Option<String>,
     phase: Option<String>,
     location: Option<String>,
+    unit: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainFrame2(u8, String, String, PlainEvent);
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainEvent {
+    event_type: String,
+    timestamp: String,
+    trigger_reason: String,
+    seq_no: u32,
+    transaction_info: PlainTransaction,
+    evse: PlainEvse,
+    meter_value: Vec<PlainValue2>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainTransaction {
+    transaction_id: String,
+    charging_state: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainEvse {
+    id: u32,
+    connector_id: Option<u32>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainValue2 {
+    timestamp: String,
+    sampled_value: Vec<PlainSample2>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainSample2 {
+    value: f64,
+    measurand: Option<String>,
+    phase: Option<String>,
+    unit_of_measure: Option<PlainUnit>,
+}
+
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "what is parsed is only compared by its time")]
+struct PlainUnit {
     unit: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 //! point of every worker's stream, and adds up what they hand over. It does no IO and reads no clock: replay, daemon
 //! and simulation drive the same engine, and the same input gives the same figures on any number of workers.
 
+mod handle;
 mod quota;
 mod resume;
 mod stats;
@@ -18,8 +19,7 @@ use std::error::Error;
 use std::hash::{Hash, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 
 use chargetally_core::census::Census;
 use chargetally_core::config::Config;
@@ -33,14 +33,12 @@ use rustc_hash::FxHasher;
 
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits};
+use handle::Handle;
 use quota::Gates;
 use worker::{Job, Sampler, Voice, Worker};
 
 /// A batch goes to its worker when it holds this much, bytes.
 const BATCH_BYTES: usize = 256 * 1024;
-/// So many batches wait for a worker at most; then the engine waits for it.
-const JOBS_MAX: usize = 8;
-
 /// How an engine is set up.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -126,12 +124,6 @@ pub trait Recall: Send {
     fn recall(&mut self, rollup: &mut Rollup, window: Window) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
-struct Handle {
-    jobs: SyncSender<Job>,
-    open: Batch,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// The engine.
 pub struct Engine {
     handles: Vec<Handle>,
@@ -149,6 +141,8 @@ pub struct Engine {
     /// All base buckets before it are closed.
     closed: Bucket,
     newest: ArrivalTime,
+    /// What was counted of windows, which holds until the next message.
+    counted: Vec<(Window, CensusBook)>,
 }
 
 impl Engine {
@@ -200,6 +194,7 @@ impl Engine {
             grace_ms: core.grace_ms,
             closed,
             newest,
+            counted: Vec::new(),
         })
     }
 
@@ -220,6 +215,7 @@ impl Engine {
         if !self.gates.admit(message, &self.dialects[source], &self.limits, &self.voice) {
             return Ok(());
         }
+        self.counted.clear();
         let worker = self.worker_of(message);
         let handle = &mut self.handles[worker];
         handle.open.push(message);
@@ -296,6 +292,9 @@ impl Engine {
         for window in self.rollup.unseen(until) {
             let seen = self.count(window, true)?;
             self.rollup.keep_snapshot(window, &seen);
+            if window.end <= self.closed {
+                self.counted.push((window, seen));
+            }
         }
         Ok(())
     }
@@ -333,9 +332,13 @@ impl Engine {
         mut sink: impl FnMut(&Names, &Publication<'_>, &CensusBook),
     ) -> Result<(), EngineError> {
         for window in self.rollup.due(now.ms(), settled) {
-            let census = self.count(window, false)?;
+            let census = match self.counted.iter().position(|(counted, _)| *counted == window) {
+                Some(place) => self.counted.swap_remove(place).1,
+                None => self.count(window, false)?,
+            };
             self.rollup.publish(window, now.ms(), &census, |names, publication| sink(names, publication, &census));
         }
+        self.counted.clear();
         Ok(())
     }
 
@@ -458,33 +461,9 @@ impl Engine {
     }
 }
 
-impl Handle {
-    fn start(worker: Worker, spent: Sender<Batch>) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::sync_channel(JOBS_MAX);
-        let name = format!("shard-{}", worker.index);
-        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&queue, &spent))?;
-        Ok(Self { jobs, open: Batch::default(), thread: Some(thread) })
-    }
-
-    fn tell(&self, job: Job) -> Result<(), EngineError> {
-        self.jobs.send(job).map_err(|_| EngineError::WorkerGone)
-    }
-
-    fn send_open(&mut self, fresh: Batch) -> Result<(), EngineError> {
-        let full = std::mem::replace(&mut self.open, fresh);
-        self.tell(Job::Messages(full))
-    }
-}
-
 impl Drop for Engine {
     /// Ends the workers: they stop when nobody can give them a job any more.
     fn drop(&mut self) {
-        for Handle { jobs, thread, .. } in self.handles.drain(..) {
-            drop(jobs);
-            if let Some(thread) = thread {
-                // A worker that panicked has said so already.
-                let _panicked = thread.join();
-            }
-        }
+        self.handles.drain(..).for_each(Handle::end);
     }
 }

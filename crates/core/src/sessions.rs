@@ -3,8 +3,9 @@
 //! sums do not depend on the order in which steps arrive. Only the last few sessions are remembered.
 
 use crate::histogram::{DURATION_MS, ENERGY_J, START_MS, cell};
-use crate::observation::{SessionEvent, SessionStep, SessionStop};
-use crate::pack::pack_fields;
+use crate::observation::{SessionEvent, SessionStep, SessionStop, StopReason};
+use crate::pack::{Damaged, Pack, Reader, pack_fields};
+use crate::slim::Slim;
 use crate::tally::EventCounts;
 use crate::time::EventTime;
 
@@ -48,6 +49,60 @@ struct Session {
     stop: Option<Stopped>,
 }
 
+/// A session in little room: millions of connectors remember several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    id: u64,
+    attempt: Slim<EventTime>,
+    start: Slim<EventTime>,
+    /// None where it goes on; nothing that follows means anything then.
+    stop: Slim<EventTime>,
+    energy_j: Slim<i64>,
+    billed_j: Slim<i64>,
+    energy_fee_fen: Slim<i64>,
+    service_fee_fen: Slim<i64>,
+    reason: Option<StopReason>,
+    disputed: bool,
+    is_normal: bool,
+}
+
+const _: () = assert!(size_of::<Kept>() <= 72);
+
+impl From<Session> for Kept {
+    fn from(Session { id, attempt, start, stop }: Session) -> Self {
+        let said = stop.map(|stopped| stopped.stop).unwrap_or_default();
+        let SessionStop { reason, energy_j, billed_j, energy_fee_fen, service_fee_fen, disputed } = said;
+        Self {
+            id,
+            attempt: attempt.into(),
+            start: start.into(),
+            stop: stop.map(|stopped| stopped.at).into(),
+            energy_j: energy_j.into(),
+            billed_j: billed_j.into(),
+            energy_fee_fen: energy_fee_fen.into(),
+            service_fee_fen: service_fee_fen.into(),
+            reason,
+            disputed,
+            is_normal: stop.is_some_and(|stopped| stopped.is_normal),
+        }
+    }
+}
+
+impl From<Kept> for Session {
+    fn from(kept: Kept) -> Self {
+        let stop = SessionStop {
+            reason: kept.reason,
+            energy_j: kept.energy_j.get(),
+            billed_j: kept.billed_j.get(),
+            energy_fee_fen: kept.energy_fee_fen.get(),
+            service_fee_fen: kept.service_fee_fen.get(),
+            disputed: kept.disputed,
+        };
+        let stopped = |at| Stopped { at, is_normal: kept.is_normal, stop };
+        Self { id: kept.id, attempt: kept.attempt.get(), start: kept.start.get(), stop: kept.stop.get().map(stopped) }
+    }
+}
+
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -78,10 +133,10 @@ struct StopShare {
 /// The sessions of one connector.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectorSessions {
-    sessions: Vec<Session>,
-    last_session_at: Option<EventTime>,
+    sessions: Vec<Kept>,
+    last_session_at: Slim<EventTime>,
     /// The newest success among the sessions that were forgotten.
-    forgotten_success_at: Option<EventTime>,
+    forgotten_success_at: Slim<EventTime>,
 }
 
 impl ConnectorSessions {
@@ -98,16 +153,19 @@ impl ConnectorSessions {
     ) -> Taken {
         let id = digest(event.session);
         let index = self.sessions.iter().position(|session| session.id == id);
-        let before = index.map_or(Session { id, attempt: None, start: None, stop: None }, |index| self.sessions[index]);
+        let before =
+            index.map_or(Session { id, attempt: None, start: None, stop: None }, |index| self.sessions[index].into());
         let Some(after) = before.with(event, direct_current) else { return Taken::Duplicate };
         if let Some(index) = index {
-            self.sessions[index] = after;
+            self.sessions[index] = after.into();
         } else {
             self.make_room(remembered_max.max(1));
-            self.sessions.push(after);
+            // No room for more than there are is kept.
+            self.sessions.reserve_exact(1);
+            self.sessions.push(after.into());
         }
         if !matches!(event.step, SessionStep::Attempt) {
-            self.last_session_at = self.last_session_at.max(Some(event.at));
+            self.last_session_at = self.last_session_at.get().max(Some(event.at)).into();
         }
         book_difference(&before, &after, sink);
         Taken::Accepted
@@ -115,8 +173,12 @@ impl ConnectorSessions {
 
     /// The newest start or stop of any session.
     #[must_use]
-    pub const fn last_session_at(&self) -> Option<EventTime> {
-        self.last_session_at
+    pub fn last_session_at(&self) -> Option<EventTime> {
+        self.last_session_at.get()
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = Session> {
+        self.sessions.iter().copied().map(Session::from)
     }
 
     /// Whether at least three attempts failed within the 24 h before `at` and none succeeded (domain C16).
@@ -126,15 +188,15 @@ impl ConnectorSessions {
     #[must_use]
     pub fn repeated_failure(&self, at: EventTime) -> bool {
         let is_within = |then: EventTime| then <= at && then.ms() > at.ms().saturating_sub(FAILURE_SPAN_MS);
-        if self.forgotten_success_at.is_some_and(is_within) {
+        if self.forgotten_success_at.get().is_some_and(is_within) {
             return false;
         }
         let mut failures = 0;
-        for session in self.sessions.iter().filter(|session| is_within(session.newest_at())) {
+        for session in self.sessions().filter(|session| is_within(session.newest_at())) {
             if session.success_at().is_some() {
                 return false;
             }
-            let is_superseded = || self.sessions.iter().any(|other| other.newest_at() > session.newest_at());
+            let is_superseded = || self.sessions().any(|other| other.newest_at() > session.newest_at());
             failures += usize::from(session.stop.is_some() || is_superseded());
         }
         failures >= FAILURES_MIN
@@ -142,10 +204,10 @@ impl ConnectorSessions {
 
     fn make_room(&mut self, remembered_max: usize) {
         while self.sessions.len() >= remembered_max {
-            let oldest = (0..self.sessions.len()).min_by_key(|&index| self.sessions[index].newest_at());
-            let Some(oldest) = oldest else { return };
-            let forgotten = self.sessions.remove(oldest);
-            self.forgotten_success_at = self.forgotten_success_at.max(forgotten.success_at());
+            let oldest = self.sessions().enumerate().min_by_key(|(_, session)| session.newest_at());
+            let Some((oldest, forgotten)) = oldest else { return };
+            self.sessions.remove(oldest);
+            self.forgotten_success_at = self.forgotten_success_at.get().max(forgotten.success_at()).into();
         }
     }
 }
@@ -291,6 +353,17 @@ fn digest(id: &str) -> u64 {
 pack_fields!(Stopped { at, is_normal, stop });
 pack_fields!(Session { id, attempt, start, stop });
 pack_fields!(ConnectorSessions { sessions, last_session_at, forgotten_success_at });
+
+/// As the session.
+impl Pack for Kept {
+    fn pack(&self, out: &mut Vec<u8>) {
+        Session::from(*self).pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Session::unpack(reader).map(Self::from)
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -107,10 +107,15 @@ impl Light {
             && (*import_j | *charging_import_j | *rated_j | *overstay_ms | *demand_j | *demand_import_j) == 0
     }
 
+    /// The times in its states, ms; a state may come twice.
+    pub(super) fn state_times(&self) -> [(State, i64); 2] {
+        [0, 1].map(|place| (State::ALL[usize::from(self.state_number(place))], i64::from(self.state_ms[place])))
+    }
+
     /// Adds what stands here to a whole tally.
     pub(super) fn add_to(&self, tally: &mut Tally) {
-        for (place, &ms) in self.state_ms.iter().enumerate() {
-            tally.state_ms[usize::from(self.state_number(place))] += i64::from(ms);
+        for (state, ms) in self.state_times() {
+            tally.state_ms[state.index()] += ms;
         }
         if self.bms_episodes > 0 {
             tally.events.get_mut().bms_episodes += i64::from(self.bms_episodes);

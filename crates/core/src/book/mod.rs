@@ -23,6 +23,10 @@ pub const OVERSTAY_AFTER_MS: i64 = 600_000;
 /// How many base buckets have a page at once: what lies within the grace, and what clocks a little ahead say.
 const PAGES_MAX: usize = 4;
 
+/// Of a page with more slots than this the system takes the memory back until it is needed: making it anew costs little
+/// beside filling it.
+const SPARE_SLOTS_MAX: usize = 1 << 16;
+
 /// An attribution of one owner, densely numbered within a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotIndex(pub u32);
@@ -36,6 +40,40 @@ pub enum Direction {
     Export,
 }
 
+/// What stood under one base bucket and slot, or a part of it.
+pub struct Booked<'a>(Form<'a>);
+
+enum Form<'a> {
+    Light(&'a Light),
+    Whole(&'a Tally),
+}
+
+impl Booked<'_> {
+    /// The times in states, ms; a state may come several times.
+    pub fn state_times(&self, mut each: impl FnMut(State, i64)) {
+        match self.0 {
+            Form::Light(light) => light.state_times().into_iter().for_each(|(state, ms)| each(state, ms)),
+            Form::Whole(tally) => State::ALL.into_iter().for_each(|state| each(state, tally.in_state(state))),
+        }
+    }
+
+    /// Adds it to a tally.
+    pub fn add_to(&self, tally: &mut Tally) {
+        match self.0 {
+            Form::Light(light) => light.add_to(tally),
+            Form::Whole(whole) => tally.merge(whole),
+        }
+    }
+
+    /// It alone.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.add_to(&mut tally);
+        tally
+    }
+}
+
 /// Bookings that have not been handed over yet.
 #[derive(Clone, Debug)]
 pub struct Book {
@@ -43,6 +81,8 @@ pub struct Book {
     first: Bucket,
     /// By base bucket and slot.
     pages: VecDeque<Vec<Light>>,
+    /// A page that was handed over, to be used again, where it is not large.
+    spare: Vec<Light>,
     /// By slot and base bucket, what has no page or did not fit there.
     whole: FxHashMap<SlotIndex, Vec<(Bucket, Tally)>>,
     /// From which base bucket on a slot counts, and under which its owner counted before.
@@ -59,7 +99,13 @@ impl Book {
     /// An empty book whose first page is for this base bucket: the first that is open.
     #[must_use]
     pub fn starting_at(first: Bucket) -> Self {
-        Self { first, pages: VecDeque::new(), whole: FxHashMap::default(), successions: FxHashMap::default() }
+        Self {
+            first,
+            pages: VecDeque::new(),
+            spare: Vec::new(),
+            whole: FxHashMap::default(),
+            successions: FxHashMap::default(),
+        }
     }
 
     /// The whole tally of one base bucket and slot, to add to what has no place in a light one.
@@ -98,7 +144,7 @@ impl Book {
     fn light(&mut self, bucket: Bucket, slot: SlotIndex) -> Option<&mut Light> {
         let place = self.page_of(bucket)?;
         while self.pages.len() <= place {
-            self.pages.push_back(Vec::new());
+            self.pages.push_back(std::mem::take(&mut self.spare));
         }
         let (page, slot) = (&mut self.pages[place], slot.0 as usize);
         if page.len() <= slot {
@@ -217,14 +263,16 @@ impl Book {
 
     /// Takes out all bookings in base buckets before `closed`, in no order; of one base bucket and slot there may be two
     /// parts. The pages are for the base buckets from `closed` on then.
-    pub fn drain_before(&mut self, closed: Bucket, mut sink: impl FnMut(Bucket, SlotIndex, Tally)) {
+    pub fn drain_before(&mut self, closed: Bucket, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) {
         while self.first < closed
-            && let Some(page) = self.pages.pop_front()
+            && let Some(mut page) = self.pages.pop_front()
         {
             for (slot, light) in page.iter().enumerate().filter(|(_, light)| !light.is_zero()) {
-                let mut tally = Tally::default();
-                light.add_to(&mut tally);
-                sink(self.first, SlotIndex(slot as u32), tally);
+                sink(self.first, SlotIndex(slot as u32), Booked(Form::Light(light)));
+            }
+            if page.len() <= SPARE_SLOTS_MAX {
+                page.clear();
+                self.spare = page;
             }
             self.first = self.first.next();
         }
@@ -233,7 +281,7 @@ impl Book {
         }
         self.whole.retain(|&slot, tallies| {
             let taken = tallies.extract_if(.., |&mut (bucket, _)| bucket < closed);
-            taken.for_each(|(bucket, tally)| sink(bucket, slot, tally));
+            taken.for_each(|(bucket, tally)| sink(bucket, slot, Booked(Form::Whole(&tally))));
             !tallies.is_empty()
         });
     }
@@ -241,7 +289,7 @@ impl Book {
     /// Takes out all bookings in base buckets before `closed`, ordered by bucket and slot.
     pub fn take_before(&mut self, closed: Bucket) -> Vec<(Bucket, SlotIndex, Tally)> {
         let mut sums: BTreeMap<(Bucket, SlotIndex), Tally> = BTreeMap::new();
-        self.drain_before(closed, |bucket, slot, tally| sums.entry((bucket, slot)).or_default().merge(&tally));
+        self.drain_before(closed, |bucket, slot, booked| booked.add_to(sums.entry((bucket, slot)).or_default()));
         sums.into_iter()
             .filter(|(_, tally)| !tally.is_zero())
             .map(|((bucket, slot), tally)| (bucket, slot, tally))

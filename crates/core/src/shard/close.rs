@@ -33,15 +33,16 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, bucket: Bucket, attribution: AttributionIndex, tally: &Tally) {
+    /// The sum of a base bucket and attribution, to add to.
+    fn at(&mut self, bucket: Bucket, attribution: AttributionIndex) -> &mut Tally {
         let is_it = |change: &Change| change.bucket == bucket && change.attribution == attribution;
         if !self.changes.get(self.last).is_some_and(is_it) {
             self.last = *self.places.entry((bucket, attribution)).or_insert(self.changes.len());
         }
-        match self.changes.get_mut(self.last) {
-            Some(change) => change.tally.merge(tally),
-            None => self.changes.push(Change { bucket, attribution, tally: tally.clone() }),
+        if self.last == self.changes.len() {
+            self.changes.push(Change { bucket, attribution, tally: Tally::default() });
         }
+        &mut self.changes[self.last].tally
     }
 
     /// Those that are not nothing, in order.
@@ -146,11 +147,15 @@ impl Shard {
     /// Takes out of a book what stands in it for closed base buckets.
     pub(super) fn hand_over(&mut self, book: &mut Book) -> (Sums, Gains) {
         let (mut sums, mut gains) = (Sums::default(), Gains::default());
-        book.drain_before(self.closed, |bucket, slot, tally| {
-            self.remember_unclaimed(bucket, slot, &tally);
-            let SlotEntry { attribution, station, .. } = self.slots[slot.0 as usize];
-            gains.add(station, bucket, Minute::of(&tally));
-            sums.add(bucket, attribution, &tally);
+        book.drain_before(self.closed, |bucket, slot, booked| {
+            let SlotEntry { attribution, station, claimable, .. } = self.slots[slot.0 as usize];
+            if claimable {
+                self.remember_unclaimed(bucket, slot, &booked.tally());
+            }
+            let mut minute = Minute::default();
+            booked.state_times(|state, ms| minute.add(state, ms));
+            gains.add(station, bucket, minute);
+            booked.add_to(sums.at(bucket, attribution));
         });
         (sums, gains)
     }
@@ -206,7 +211,7 @@ impl Shard {
                 }
                 let owner = self.book.owner_at(bucket, self.station(station.0).slot);
                 self.remember_unclaimed(bucket, owner, &tally);
-                sums.add(bucket, self.slots[owner.0 as usize].attribution, &tally);
+                sums.at(bucket, self.slots[owner.0 as usize].attribution).merge(&tally);
             }
         }
         full_ms

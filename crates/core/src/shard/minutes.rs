@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use crate::pack::{Damaged, Pack, Reader, pack_fields};
 use crate::state::State;
-use crate::tally::Tally;
 use crate::time::Bucket;
 use crate::varint::{BYTES_MAX, coded, decoded, join, split};
 
@@ -46,19 +45,14 @@ pub(super) struct Judgement {
 }
 
 impl Minute {
-    /// The state times of a tally, by meaning.
-    pub(super) fn of(tally: &Tally) -> Self {
-        let mut minute = Self::default();
-        for state in State::ALL {
-            let part = match state {
-                State::Available => &mut minute.available_ms,
-                State::Charging | State::Discharging | State::Occupied | State::Reserved => &mut minute.taken_ms,
-                State::Faulted | State::Unavailable | State::Offline => &mut minute.down_ms,
-                State::Unobserved => &mut minute.unknown_ms,
-            };
-            *part += tally.in_state(state);
-        }
-        minute
+    /// Adds time in a state, ms, by meaning.
+    pub(super) fn add(&mut self, state: State, ms: i64) {
+        *match state {
+            State::Available => &mut self.available_ms,
+            State::Charging | State::Discharging | State::Occupied | State::Reserved => &mut self.taken_ms,
+            State::Faulted | State::Unavailable | State::Offline => &mut self.down_ms,
+            State::Unobserved => &mut self.unknown_ms,
+        } += ms;
     }
 
     pub(super) fn plus(self, other: Self) -> Self {

@@ -41,12 +41,18 @@ impl Rating {
 
     /// The rating that held at a point in time, W.
     pub(super) fn at_w(&self, at_ms: i64) -> Option<u32> {
+        if self.changes.is_none() {
+            return self.now_w();
+        }
         let begun = self.history().take_while(|&(from_ms, _)| from_ms <= at_ms);
         begun.last().map(|(_, rated_w)| rated_w).filter(|&rated_w| rated_w > 0)
     }
 
     /// Rated energy over `[from, to)`, J: truncated per piece of constant rating.
     pub(super) fn energy_j(&self, from_ms: i64, to_ms: i64) -> i64 {
+        if self.changes.is_none() {
+            return i64::from(self.first_w.unwrap_or(0)) * (to_ms - from_ms).max(0) / 1000;
+        }
         let ends = self.history().skip(1).map(|(from_ms, _)| from_ms).chain([i64::MAX]);
         self.history()
             .zip(ends)
