@@ -19,17 +19,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 /// Events between the polling task and the owner of the link; beyond it, polling stops.
 const EVENTS_MAX: usize = 1024;
 /// Events that go to the owner at once where so many are there already: one at a time costs more than the rest of it.
 const EVENTS_AT_ONCE: usize = 64;
-/// Where fewer messages than this came at once, reading goes on a little later, so that more of them come together: where
-/// messages come one by one, waking up for each costs ten times as much as the message.
-const MESSAGES_FEW: usize = 16;
-/// How much later. What came is handed over before, so that a message waits for it only where another came just before.
-const GATHERING: Duration = Duration::from_millis(2);
 /// QoS 1 publishes that may be unanswered, whatever the broker allows. The clients scan a table of this size at each
 /// flush, so it must stay small (docs/decisions/0001).
 pub(super) const PUBLISHES_IN_FLIGHT_MAX: u16 = 128;
@@ -134,30 +129,23 @@ pub(super) struct Stamp {
 pub(super) struct Events {
     out: mpsc::Sender<Vec<Wire>>,
     gathered: Vec<Wire>,
-    /// Messages since the task last waited.
-    messages: usize,
 }
 
 impl Events {
     fn new() -> (Self, mpsc::Receiver<Vec<Wire>>) {
         let (out, events) = mpsc::channel(EVENTS_MAX / EVENTS_AT_ONCE);
-        (Self { out, gathered: Vec::new(), messages: 0 }, events)
+        (Self { out, gathered: Vec::new() }, events)
     }
 
     /// Waits for what the client has next, after handing over what is gathered. `None`: nobody takes it any more. The
     /// future stays where it is: it is large, and moving it costs as much as reading a message.
     pub(super) async fn wait<T>(&mut self, mut next: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         let here = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
-        if let Poll::Ready(event) = here {
-            return Some(event);
+        match here {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending if self.hand_over().await => Some(next.await),
+            Poll::Pending => None,
         }
-        if !self.hand_over().await {
-            return None;
-        }
-        if (1..MESSAGES_FEW).contains(&std::mem::take(&mut self.messages)) {
-            sleep(GATHERING).await;
-        }
-        Some(next.await)
     }
 
     /// Takes one event. False: nobody takes it any more.
@@ -165,7 +153,6 @@ impl Events {
         if self.gathered.capacity() == 0 {
             self.gathered.reserve_exact(EVENTS_AT_ONCE);
         }
-        self.messages += usize::from(matches!(wire, Wire::Message(_)));
         self.gathered.push(wire);
         self.gathered.len() < EVENTS_AT_ONCE || self.hand_over().await
     }

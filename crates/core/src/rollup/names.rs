@@ -12,7 +12,8 @@ pub struct Names {
     pub(super) operators: Vec<Box<str>>,
     operator_ids: FxHashMap<Box<str>, u32>,
     pub(super) stations: Vec<StationFacts>,
-    station_ids: FxHashMap<(u32, Box<str>), u32>,
+    /// By operator.
+    station_ids: Vec<FxHashMap<Box<str>, u32>>,
     /// By shard: its operators' and its stations' numbers here.
     shards: Vec<(Vec<u32>, Vec<u32>)>,
 }
@@ -30,11 +31,10 @@ impl Names {
         }
         for facts in stations {
             let operator = self.operator_number(&facts.operator);
-            let known = self.station_ids.get(&(operator, facts.id.clone())).copied();
+            let known = self.station_ids[operator as usize].get(&facts.id).copied();
             let number = known.unwrap_or_else(|| {
                 let number = self.stations.len() as u32;
-                self.station_ids.insert((operator, facts.id.clone()), number);
-                self.stations.push(facts.clone());
+                self.station_ids[operator as usize].insert(facts.id.clone(), number);
                 number
             });
             let local = facts.station.0 as usize;
@@ -43,7 +43,11 @@ impl Names {
                 numbers.resize(local + 1, u32::MAX);
             }
             numbers[local] = number;
-            self.stations[number as usize] = StationFacts { station: StationIndex(number), ..facts };
+            let facts = StationFacts { station: StationIndex(number), ..facts };
+            match self.stations.get_mut(number as usize) {
+                Some(known) => *known = facts,
+                None => self.stations.push(facts),
+            }
         }
     }
 
@@ -54,6 +58,7 @@ impl Names {
         let number = self.operators.len() as u32;
         self.operators.push(operator.into());
         self.operator_ids.insert(operator.into(), number);
+        self.station_ids.push(FxHashMap::default());
         number
     }
 
@@ -95,7 +100,7 @@ impl Names {
     #[must_use]
     pub fn station_scope(&self, operator: &str, station: &str) -> Option<Scope> {
         let operator = *self.operator_ids.get(operator)?;
-        let number = *self.station_ids.get(&(operator, station.into()))?;
+        let number = *self.station_ids[operator as usize].get(station)?;
         Some(Scope::Station(StationIndex(number)))
     }
 }
