@@ -45,7 +45,7 @@ pub(crate) const fn unfold(folded: u64) -> i64 {
 /// A span below 2^63 ms as a number that is small where it is one of whole seconds, as most stations tell time: those are
 /// marked by the lowest bit, so that up to a minute takes one byte.
 pub(crate) const fn coded(span_ms: u64) -> u64 {
-    if span_ms % SECOND_MS == 0 { span_ms / SECOND_MS << 1 | 1 } else { span_ms << 1 }
+    if span_ms.is_multiple_of(SECOND_MS) { ((span_ms / SECOND_MS) << 1) | 1 } else { span_ms << 1 }
 }
 
 /// The span, ms, that was [`coded`].

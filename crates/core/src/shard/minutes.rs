@@ -215,7 +215,7 @@ impl MinuteRuns {
             put(u64::from(length));
         }
         let differing = (0..4).filter(|&part| before[part] != after[part]);
-        let last_one = differing.clone().last();
+        let last_one = differing.clone().next_back();
         for part in differing {
             head |= 1 << part;
             if !(sum_stays && Some(part) == last_one) {

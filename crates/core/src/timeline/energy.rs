@@ -105,7 +105,7 @@ impl Timeline {
             Direction::Import => (self.import_chain(), reading.import_j),
             Direction::Export => (self.export.as_deref().copied(), reading.export_j),
         };
-        let delivered = match (chain, register_j) {
+        match (chain, register_j) {
             (Some(chain), Some(register_j)) => self.step_by_register(direction, &chain, register_j, reading, desk),
             (None, None) if self.last_ms != super::NEVER => {
                 let total_j = directed(direction, self.mean_energy_since_last(reading, desk.hold_ms)?);
@@ -114,8 +114,7 @@ impl Timeline {
                 Some((total_j, self.last_ms))
             }
             _ => None,
-        };
-        delivered
+        }
     }
 
     fn step_by_register(
