@@ -1,9 +1,10 @@
 //! The subscribing connection: poll, batch, acknowledge when told; nothing else.
 //!
 //! One task owns the connection. It hands batches over a bounded channel and stops reading when that is full, so that
-//! back-pressure reaches the socket and nothing is shed here. A QoS 1 message is acknowledged only after
-//! [`IngestHandle::acknowledge_through`] named its batch. It must never decode, never publish, and never await a
-//! request on the task that polls.
+//! back-pressure reaches the socket and nothing is shed here. Who takes the batches may take a few messages on this task
+//! ([`AtOnce`]), where waking another one would cost more. A QoS 1 message is acknowledged only after
+//! [`IngestHandle::acknowledge_through`] named its batch, or it was taken durably. It must never decode, never publish, and
+//! never await a request on the task that polls.
 
 use crate::mqtt::{
     AckToken, Backoff, Clock, ConfigError, Dialer, Endpoint, Event, Filter, FilterResult, Incoming, Link, ServerLimits,
@@ -83,6 +84,14 @@ pub struct Batch {
     bytes: usize,
 }
 
+impl Batch {
+    /// Of topics and payloads, bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 impl Batch {
     /// A batch as the subscribing connection hands it over.
@@ -125,6 +134,25 @@ pub enum IngestEvent {
     Stopped(Option<String>),
 }
 
+/// A short way for batches of a few messages, beside the channel.
+pub trait AtOnce: Send {
+    /// Takes a batch in without waiting for anything, or leaves it to whoever takes the events.
+    fn take(&mut self, batch: &Batch) -> Taken;
+    /// An event goes over the channel: nothing may pass it.
+    fn handing_over(&mut self);
+}
+
+/// What became of a batch on its short way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is to go over the channel.
+    No,
+    /// It may be acknowledged once [`IngestHandle::acknowledge_through`] names it.
+    Noted,
+    /// It may be acknowledged.
+    Durably,
+}
+
 /// Steers the task. Dropping it stops the task as [`IngestHandle::stop`] does.
 #[derive(Debug)]
 pub struct IngestHandle {
@@ -158,18 +186,30 @@ impl IngestHandle {
     }
 }
 
-/// Starts the subscribing connection on the current runtime.
+/// Starts the subscribing connection on the current runtime; all batches come over the channel.
 pub fn spawn(settings: IngestSettings, clock: Clock) -> (IngestHandle, mpsc::Receiver<IngestEvent>) {
+    spawn_with(settings, clock, None)
+}
+
+/// Starts the subscribing connection on the current runtime, with a short way for few messages.
+pub fn spawn_with(
+    settings: IngestSettings,
+    clock: Clock,
+    at_once: Option<Box<dyn AtOnce>>,
+) -> (IngestHandle, mpsc::Receiver<IngestEvent>) {
     let (out, events) = mpsc::channel(settings.events_max.max(1));
     let (acknowledged, acknowledged_seen) = watch::channel(0);
     let (stop, stop_seen) = watch::channel(false);
+    // Nothing is ever published here.
+    let endpoint = Endpoint { publishes_in_flight_max: 1, ..settings.endpoint.clone() };
     let ingest = Ingest {
-        dialer: Dialer::new(settings.endpoint.clone(), None, clock),
+        dialer: Dialer::new(endpoint, None, clock),
         backoff: Backoff::new(settings.retry_first_ms, settings.retry_last_ms),
         settings,
         clock,
         begun_ms: 0,
         out,
+        at_once,
         acknowledged: acknowledged_seen,
         stop: stop_seen,
         last_batch: 0,
@@ -195,6 +235,7 @@ struct Ingest {
     begun_ms: i64,
     backoff: Backoff,
     out: mpsc::Sender<IngestEvent>,
+    at_once: Option<Box<dyn AtOnce>>,
     acknowledged: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
     last_batch: u64,
@@ -253,11 +294,7 @@ impl Ingest {
                     self.acknowledge(&link);
                 }
                 permit = out.reserve(), if !self.waiting.is_empty() => match permit {
-                    Ok(permit) => {
-                        if let Some(event) = self.waiting.pop_front() {
-                            permit.send(event);
-                        }
-                    }
+                    Ok(permit) => self.hand_over(permit),
                     Err(_) => return Next::Stop,
                 },
                 event = link.next(), if free => {
@@ -275,6 +312,7 @@ impl Ingest {
                     if let Some(Event::Disconnected(why)) = event {
                         break why;
                     }
+                    self.take_at_once(&link);
                 }
             }
         };
@@ -349,9 +387,40 @@ impl Ingest {
         }
     }
 
-    /// Sends what may be acknowledged by now. A token that cannot be sent is of a link that is over.
+    /// The short way of what is here, where nothing else waits.
+    fn take_at_once(&mut self, link: &Link) {
+        let (Some(at_once), Some(IngestEvent::Batch(batch)), 1) =
+            (&mut self.at_once, self.waiting.front(), self.waiting.len())
+        else {
+            return;
+        };
+        let id = batch.id;
+        let taken = at_once.take(batch);
+        if taken != Taken::No {
+            self.waiting.clear();
+        }
+        if taken == Taken::Durably {
+            self.acknowledge_through(link, id);
+        }
+    }
+
+    /// The next event goes over the channel.
+    fn hand_over(&mut self, permit: mpsc::Permit<'_, IngestEvent>) {
+        let Some(event) = self.waiting.pop_front() else { return };
+        if let Some(at_once) = &mut self.at_once {
+            at_once.handing_over();
+        }
+        permit.send(event);
+    }
+
+    /// Sends what may be acknowledged by now.
     fn acknowledge(&mut self, link: &Link) {
         let through = *self.acknowledged.borrow_and_update();
+        self.acknowledge_through(link, through);
+    }
+
+    /// Acknowledges up to a batch. A token that cannot be sent is of a link that is over.
+    fn acknowledge_through(&mut self, link: &Link, through: u64) {
         while self.unacknowledged.front().is_some_and(|&(id, _)| id <= through) {
             for token in self.unacknowledged.pop_front().into_iter().flat_map(|(_, tokens)| tokens) {
                 if let Err(error) = link.acknowledge(token) {
@@ -404,17 +473,13 @@ impl Ingest {
 
     /// Hands over what waits, until all is gone or the deadline has passed. False: nobody takes events any more.
     async fn hand_over_until(&mut self, deadline: Instant) -> bool {
+        let out = self.out.clone();
         while !self.waiting.is_empty() {
-            match timeout(deadline.saturating_duration_since(crate::clock::monotonic().instant()), self.out.reserve())
-                .await
-            {
+            let left = deadline.saturating_duration_since(crate::clock::monotonic().instant());
+            match timeout(left, out.reserve()).await {
                 Err(_) => break,
                 Ok(Err(_)) => return false,
-                Ok(Ok(permit)) => {
-                    if let Some(event) = self.waiting.pop_front() {
-                        permit.send(event);
-                    }
-                }
+                Ok(Ok(permit)) => self.hand_over(permit),
             }
         }
         true

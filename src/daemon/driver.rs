@@ -1,6 +1,7 @@
-//! The driver: takes what the connections bring, feeds the engine, looks at the clock, and says what is due. It is
-//! the only task that touches the engine, and the watchdog is fed by its turns.
+//! The driver: takes what the connections bring, feeds the engine, looks at the clock, and says what is due. Beside it only
+//! the short way of a few messages touches the engine; the watchdog is fed by its turns.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chargetally_core::time::ArrivalTime;
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use super::house::House;
+use super::shortcut::SharedHouse;
 use super::{DaemonError, Stop, Surroundings};
 use crate::clock::{Monotonic, monotonic};
 use crate::ingest::{IngestEvent, IngestHandle};
@@ -23,8 +25,7 @@ const STATUS_EVERY: Duration = Duration::from_secs(10);
 
 /// The driver and all that it drives.
 pub(super) struct Driver {
-    /// None only once the driver has ended.
-    house: Option<House>,
+    house: Arc<SharedHouse>,
     egress: Option<EgressHandle>,
     egress_connected: bool,
     ingest: IngestHandle,
@@ -44,14 +45,14 @@ enum Turn {
     Event(Option<IngestEvent>),
     Egress,
     Tick,
-    /// The journal has waited long enough.
+    /// The journal has waited long enough, or begins to wait.
     Due,
     Stop,
 }
 
 impl Driver {
     pub(super) fn new(
-        house: House,
+        house: Arc<SharedHouse>,
         egress: EgressHandle,
         (ingest, events): (IngestHandle, mpsc::Receiver<IngestEvent>),
         surroundings: Surroundings,
@@ -59,7 +60,7 @@ impl Driver {
     ) -> Self {
         let watchdog_due = surroundings.notifier.watchdog_interval().map(|_| monotonic());
         Self {
-            house: Some(house),
+            house,
             egress: Some(egress),
             egress_connected: false,
             ingest,
@@ -87,8 +88,7 @@ impl Driver {
                     None => std::future::pending().await,
                 }
             };
-            let (takes_more, due) =
-                self.house.as_ref().map_or((false, None), |house| (house.takes_more(), house.due()));
+            let (takes_more, due) = self.house.with(|house| (house.takes_more(), house.due())).unwrap_or((false, None));
             let due = async {
                 match due {
                     Some(due) => tokio::time::sleep_until(due.instant()).await,
@@ -102,6 +102,7 @@ impl Driver {
                 _ = tick.tick() => Turn::Tick,
                 event = self.events.recv(), if takes_more => Turn::Event(event),
                 () = due => Turn::Due,
+                () = self.house.noted() => Turn::Due,
             };
             match turn {
                 Turn::Stop => return Ok(()),
@@ -111,7 +112,10 @@ impl Driver {
                     let state = egress_state.as_mut().map(|state| state.borrow_and_update().clone());
                     self.egress_changed(state)?;
                 }
-                Turn::Event(Some(event)) => self.take(event)?,
+                Turn::Event(Some(event)) => {
+                    self.take(event)?;
+                    self.house.taken();
+                }
                 Turn::Event(None) => return Err(DaemonError::Connection("the subscribing task has ended".to_owned())),
             }
             self.sync_where_due()?;
@@ -122,15 +126,14 @@ impl Driver {
     /// Makes the journal durable where it is time, and acknowledges what it holds then.
     fn sync_where_due(&mut self) -> Result<(), DaemonError> {
         let idle = self.events.is_empty();
-        let Some(house) = self.house.as_mut().filter(|house| house.is_due(idle)) else { return Ok(()) };
-        let durable = house.sync()?;
-        self.acknowledge(durable);
+        let durable = self.house.with(|house| if house.is_due(idle) { house.sync() } else { Ok(None) });
+        self.acknowledge(durable.transpose()?.flatten());
         Ok(())
     }
 
     /// Makes the journal durable while the daemon ends; what cannot be is delivered again.
     fn sync_now(&mut self) {
-        match self.house.as_mut().map_or(Ok(None), House::sync) {
+        match self.house.with(House::sync).unwrap_or(Ok(None)) {
             Ok(batch) => self.acknowledge(batch),
             Err(error) => error!(%error, "the journal could not be written"),
         }
@@ -155,6 +158,7 @@ impl Driver {
                 if matches!(event, IngestEvent::Stopped(_)) || self.take(event).is_err() {
                     break;
                 }
+                self.house.taken();
                 self.sync_now();
             }
         });
@@ -172,7 +176,7 @@ impl Driver {
             Some(egress) => egress.stop(DRAIN).await,
             None => 0,
         };
-        if let Some(mut house) = self.house.take() {
+        if let Some(mut house) = self.house.leave() {
             // What the broker did not take is said again at the next start: then the journal has to be kept.
             let kept = if left == 0 { house.checkpoint(now).map(drop) } else { Ok(()) };
             let closed = house.keeper.map_or(Ok(()), |keeper| keeper.close().map_err(DaemonError::Store));
@@ -189,11 +193,13 @@ impl Driver {
 
     fn tick(&mut self) -> Result<(), DaemonError> {
         let now = self.now();
-        let Some(house) = &mut self.house else { return Ok(()) };
-        let closed = house.tick(now)?;
-        // What was given out waits for nothing but the disk; and a disk that was full is asked again.
-        let mut durable = if closed || house.is_failing() { house.sync()? } else { None };
-        durable = house.tidy(now)?.or(durable);
+        let ticked = self.house.with(|house| {
+            let closed = house.tick(now)?;
+            // What was given out waits for nothing but the disk; and a disk that was full is asked again.
+            let durable = if closed || house.is_failing() { house.sync()? } else { None };
+            Ok::<_, DaemonError>((closed, house.tidy(now)?.or(durable)))
+        });
+        let Some((closed, durable)) = ticked.transpose()? else { return Ok(()) };
         self.acknowledge(durable);
         if closed {
             self.say_counters()?;
@@ -203,19 +209,19 @@ impl Driver {
 
     fn say_counters(&mut self) -> Result<(), DaemonError> {
         let now = self.now();
-        if let Some(House { works, outgoing, .. }) = &mut self.house {
+        let said = self.house.with(|House { works, outgoing, .. }| {
             let stats = works.stats()?;
             outgoing.counters(now, &works.assembler.calendar, &stats, works.foreign);
-        }
-        Ok(())
+            Ok(())
+        });
+        said.unwrap_or(Ok(()))
     }
 
     fn take(&mut self, event: IngestEvent) -> Result<(), DaemonError> {
         match event {
             IngestEvent::Batch(batch) => {
-                let Some(house) = &mut self.house else { return Ok(()) };
-                let durable = house.take(&batch)?;
-                self.acknowledge(durable);
+                let durable = self.house.with(|house| house.take(&batch));
+                self.acknowledge(durable.transpose()?.flatten());
             }
             IngestEvent::Connected { begun_ms, version, session_present, resumed, limits } => {
                 told_connected(version, session_present, limits);
@@ -252,14 +258,14 @@ impl Driver {
 
     fn listen(&mut self, hears: bool) -> Result<(), DaemonError> {
         let now = self.now();
-        self.house.as_mut().map_or(Ok(()), |house| house.listen(now, hears))
+        self.house.with(|house| house.listen(now, hears)).unwrap_or(Ok(()))
     }
 
     /// Says on a Sparkplug tree whether its host is there: subscribed, that is. Before the first connection nothing was
     /// said that could be taken back.
     fn tell_host(&self) {
-        if let (Some(House { outgoing, .. }), Some(begun_ms)) = (&self.house, self.begun_ms) {
-            outgoing.host(self.subscribed, begun_ms);
+        if let Some(begun_ms) = self.begun_ms {
+            self.house.with(|house| house.outgoing.host(self.subscribed, begun_ms));
         }
     }
 
@@ -268,10 +274,8 @@ impl Driver {
             Some(EgressState::Connected) => {
                 info!("the publishing connection is up");
                 // The broker may have lost what it had retained; alarms that stand must be seen.
-                if std::mem::replace(&mut self.repeat_alarms, true)
-                    && let Some(house) = &mut self.house
-                {
-                    house.works.engine.repeat_alarms()?;
+                if std::mem::replace(&mut self.repeat_alarms, true) {
+                    self.house.with(|house| house.works.engine.repeat_alarms()).transpose()?;
                 }
                 self.egress_connected = true;
                 self.tell_ready();
@@ -307,10 +311,13 @@ impl Driver {
             return Ok(());
         }
         self.status_due = now.after(STATUS_EVERY);
-        let Some(house) = &mut self.house else { return Ok(()) };
-        let (stats, messages, foreign) = (house.works.stats()?, house.works.messages, house.works.foreign);
-        let unsent = house.outgoing.unsent();
-        let link = match (house.is_failing(), self.subscribed) {
+        let counted = self.house.with(|house| {
+            let stats = house.works.stats()?;
+            let House { works, outgoing, .. } = house;
+            Ok::<_, DaemonError>((stats, works.messages, works.foreign, outgoing.unsent(), house.is_failing()))
+        });
+        let Some((stats, messages, foreign, unsent, is_failing)) = counted.transpose()? else { return Ok(()) };
+        let link = match (is_failing, self.subscribed) {
             (true, _) => "the store takes nothing, nothing is acknowledged",
             (false, true) => "subscribed",
             (false, false) => "waiting for the broker",

@@ -13,6 +13,11 @@ use crate::ingest::Batch;
 use crate::publish::outbox::Entry;
 use crate::store::JournalEntry;
 
+/// So many messages are taken in at once where they arrive, without waking the driver.
+const FEW_MESSAGES: usize = 128;
+/// As long as they hold no more than this, bytes.
+const FEW_BYTES: usize = 64 * 1024;
+
 pub(super) struct House {
     pub works: Works,
     /// None keeps everything in memory only.
@@ -35,6 +40,13 @@ impl House {
         })?;
         works.engine.flush()?;
         self.sync().map(drop)
+    }
+
+    /// Whether taking in a batch keeps nobody waiting: few messages, and no window is closed by their time.
+    pub(super) fn takes_at_once(&self, batch: &Batch) -> bool {
+        let few = batch.messages.len() <= FEW_MESSAGES && batch.bytes() <= FEW_BYTES;
+        let closes = |arrival_ms| self.works.engine.closes_by(ArrivalTime::from_ms(arrival_ms));
+        few && self.takes_more() && !batch.messages.iter().any(|message| closes(message.arrival_ms))
     }
 
     /// Takes in a batch. Returns the last batch that may be acknowledged now, where that is another one.

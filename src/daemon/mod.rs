@@ -1,12 +1,14 @@
 //! The daemon: messages come from the broker, go through the engine, and summaries and alarms go back. One thread
 //! drives the engine; the connections live on a runtime of their own, so that closing a window never keeps a socket
-//! waiting. Nothing here computes a figure.
+//! waiting. Few messages take a short way past it. Nothing here computes a figure.
 
 mod driver;
 mod house;
 mod keeper;
+mod lull;
 mod outgoing;
 mod recovery;
+mod shortcut;
 #[cfg(test)]
 mod simulation;
 mod stop;
@@ -16,6 +18,7 @@ pub use stop::Stop;
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use chargetally_core::time::{ArrivalTime, Bucket};
 use tracing::{error, info};
@@ -32,7 +35,9 @@ use crate::{ingest, setup};
 use driver::Driver;
 use house::House;
 use keeper::{KeepError, Keeper, Opened};
+use lull::Lull;
 use outgoing::Outgoing;
+use shortcut::{SharedHouse, Shortcut};
 use works::Works;
 
 /// What the daemon needs from the outside, which tests and the demo replace.
@@ -129,10 +134,15 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
     let tables = setup::reference(settings).map_err(DaemonError::Reference)?;
     let config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Table)?;
     let password = setup::password(settings).map_err(DaemonError::Secret)?;
+    let lull = Arc::new(Lull::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("connections")
         .enable_all()
+        .on_thread_park({
+            let lull = Arc::clone(&lull);
+            move || lull.keep()
+        })
         .build()
         .map_err(DaemonError::Start)?;
 
@@ -151,7 +161,10 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
     let mut house = House { works, keeper, outgoing };
     house.replay()?;
     // Nothing may come in before what came in earlier has been taken in once more.
-    let ingest = ingest::spawn(setup::ingest(settings, password, &dialects, resumed), surroundings.clock);
+    let house = SharedHouse::new(house);
+    let shortcut = Shortcut { house: Arc::clone(&house), lull };
+    let ingest = setup::ingest(settings, password, &dialects, resumed);
+    let ingest = ingest::spawn_with(ingest, surroundings.clock, Some(Box::new(shortcut)));
     drop(entered);
     info!(broker = %settings.mqtt.url, sources = dialects.len(), workers, "started");
 

@@ -1,6 +1,12 @@
 //! What the engine holds of a worker: the queue of its jobs, and the batch that is being filled for it.
+//!
+//! Few messages at a time are worked off where they arrive, as long as the worker has nothing to do: waking its thread
+//! takes longer than they do (docs/performance.md). The order of a worker's jobs is the same either way, since only the
+//! engine gives them.
 
-use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use super::EngineError;
@@ -9,10 +15,19 @@ use crate::batch::Batch;
 
 /// So many batches wait for a worker at most; then the engine waits for it.
 const JOBS_MAX: usize = 8;
+/// So many messages are few.
+const FEW_MESSAGES: usize = 64;
+/// As long as they hold no more than this, bytes.
+const FEW_BYTES: usize = 32 * 1024;
 
 pub(super) struct Handle {
     jobs: SyncSender<Job>,
     pub open: Batch,
+    /// Jobs given to the thread and not done yet.
+    under_way: Arc<AtomicUsize>,
+    /// Held for the length of a job by whoever does it. Nobody ever waits for it: the engine takes it only while the thread
+    /// has no job.
+    worker: Arc<Mutex<Worker>>,
     thread: JoinHandle<()>,
 }
 
@@ -20,17 +35,29 @@ impl Handle {
     pub(super) fn start(worker: Worker, spent: Sender<Batch>) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::sync_channel(JOBS_MAX);
         let name = format!("shard-{}", worker.index);
-        let thread = std::thread::Builder::new().name(name).spawn(move || worker.run(&queue, &spent))?;
-        Ok(Self { jobs, open: Batch::default(), thread })
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let worker = Arc::new(Mutex::new(worker));
+        let thread = {
+            let (worker, under_way) = (Arc::clone(&worker), Arc::clone(&under_way));
+            std::thread::Builder::new().name(name).spawn(move || work(&worker, &queue, &spent, &under_way))?
+        };
+        Ok(Self { jobs, open: Batch::default(), under_way, worker, thread })
     }
 
     pub(super) fn tell(&self, job: Job) -> Result<(), EngineError> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         self.jobs.send(job).map_err(|_| EngineError::WorkerGone)
     }
 
-    /// Gives the batch to the worker, and goes on with a fresh one.
-    pub(super) fn send_open(&mut self, fresh: Batch) -> Result<(), EngineError> {
-        let full = std::mem::replace(&mut self.open, fresh);
+    /// Has the messages of the open batch taken in: at once where they are few and the worker is idle, else by its thread.
+    /// `fresh` gives a batch to go on with in that case.
+    pub(super) fn send_open(&mut self, fresh: impl FnOnce() -> Batch) -> Result<(), EngineError> {
+        let few = self.open.len() <= FEW_MESSAGES && self.open.bytes() <= FEW_BYTES;
+        if few && self.under_way.load(Ordering::Acquire) == 0 {
+            self.worker.lock().map_err(|_| EngineError::WorkerGone)?.take_all(&mut self.open);
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.open, fresh());
         self.tell(Job::Messages(full))
     }
 
@@ -40,5 +67,16 @@ impl Handle {
         drop(jobs);
         // A worker that panicked has said so already.
         let _panicked = thread.join();
+    }
+}
+
+/// Works until nobody can give a job any more.
+fn work(worker: &Mutex<Worker>, jobs: &Receiver<Job>, spent: &Sender<Batch>, under_way: &AtomicUsize) {
+    while let Ok(job) = jobs.recv() {
+        // It is poisoned by a panic alone, of the engine's thread then, with which everything ends.
+        let Ok(mut worker) = worker.lock() else { return };
+        worker.work(job, spent);
+        drop(worker);
+        under_way.fetch_sub(1, Ordering::Release);
     }
 }

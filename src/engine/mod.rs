@@ -220,8 +220,7 @@ impl Engine {
         let handle = &mut self.handles[worker];
         handle.open.push(message);
         if handle.open.bytes() >= BATCH_BYTES {
-            let fresh = self.spent.try_recv().unwrap_or_default();
-            handle.send_open(fresh)?;
+            handle.send_open(|| self.spent.try_recv().unwrap_or_default())?;
         }
         Ok(())
     }
@@ -233,8 +232,7 @@ impl Engine {
     pub fn flush(&mut self) -> Result<(), EngineError> {
         for handle in &mut self.handles {
             if !handle.open.is_empty() {
-                let fresh = self.spent.try_recv().unwrap_or_default();
-                handle.send_open(fresh)?;
+                handle.send_open(|| self.spent.try_recv().unwrap_or_default())?;
             }
         }
         Ok(())

@@ -31,10 +31,20 @@ fn config(workers: usize) -> EngineConfig {
 
 /// Charge statuses of six stations of two operators in these minutes, on topics of the operators.
 fn feed(engine: &mut Engine, minutes: std::ops::Range<i64>) {
+    feed_in_lots(engine, minutes, |_| false);
+}
+
+/// The same, handed to the workers wherever `goes` says so of a message's number.
+fn feed_in_lots(engine: &mut Engine, minutes: std::ops::Range<i64>, goes: impl Fn(usize) -> bool) {
+    let mut pushed = 0;
     let mut push = |at_ms: i64, topic: &str, payload: &str| {
         let (arrival, source) = (ArrivalTime::from_ms(START_MS + at_ms), SourceIndex(0));
         let message = Message { arrival, source, topic, payload: payload.as_bytes(), retained: false };
         engine.push(&message).expect("taken");
+        pushed += 1;
+        if goes(pushed) {
+            engine.flush().expect("workers");
+        }
     };
     for number in 0..6_i64 {
         let topic = |kind: &str| format!("cec/v1/op-{}/{kind}", number % 2);
@@ -123,6 +133,21 @@ fn stations_that_topics_do_not_name_stay_whole_over_workers_and_restarts() {
     assert_eq!(restarted(4, 4), expected);
     assert_eq!(restarted(1, 4), expected);
     assert_eq!(restarted(4, 3), expected);
+}
+
+#[test]
+fn what_few_messages_and_many_say_is_the_same() {
+    let told = |workers, lot: usize| {
+        let mut engine = Engine::start(config(workers), ArrivalTime::from_ms(START_MS)).expect("threads");
+        feed_in_lots(&mut engine, 0..39, |pushed| pushed.is_multiple_of(lot));
+        finish(engine)
+    };
+    // Some lots are few messages, others are not; where a worker is still busy, few take the long way too.
+    let expected = told(1, usize::MAX);
+    assert_eq!(expected.len(), 36);
+    for (workers, lot) in [(1, 1), (1, 7), (3, 1), (3, 7), (3, 100), (3, usize::MAX)] {
+        assert_eq!(told(workers, lot), expected, "{workers} workers, lots of {lot}");
+    }
 }
 
 #[test]

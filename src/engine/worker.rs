@@ -178,47 +178,50 @@ impl Sampler {
 }
 
 impl Worker {
-    /// Works until nobody can give it a job any more.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>, spent: &Sender<Batch>) {
-        while let Ok(job) = jobs.recv() {
-            match job {
-                Job::Messages(mut batch) => {
-                    for message in batch.iter() {
-                        self.take(&message);
-                    }
-                    batch.clear();
-                    // Where nobody collects spent batches any more, this one's memory is just given back.
-                    let _uncollected = spent.send(batch);
-                    self.give_alarms();
-                    self.give_requests();
-                }
-                Job::Close { until, reply } => {
-                    let report = self.shard.close(until);
-                    self.answer(&reply, report);
-                    self.give_alarms();
-                }
-                Job::Count { window, with_snapshot, reply } => {
-                    let count = self.shard.take_census(window, with_snapshot);
-                    self.answer(&reply, count);
-                }
-                Job::Tick(now) => {
-                    self.shard.tick(now);
-                    self.give_alarms();
-                }
-                Job::Listen(since) => self.shard.listen(since),
-                Job::RepeatAlarms => {
-                    let standing = self.shard.open_alarms();
-                    self.give(standing);
-                }
-                Job::Pack { pieces } => resume::pack(self.index, &self.shard, &mut self.dialects, &pieces),
-                Job::Saved => self.shard.clear_dirty(),
-                Job::Stats { reply } => {
-                    self.stats.alarms_refused = self.shard.alarms_refused();
-                    let stats = self.stats.clone();
-                    self.answer(&reply, stats);
-                }
+    /// Does one job.
+    pub(super) fn work(&mut self, job: Job, spent: &Sender<Batch>) {
+        match job {
+            Job::Messages(mut batch) => {
+                self.take_all(&mut batch);
+                // Where nobody collects spent batches any more, this one's memory is just given back.
+                let _uncollected = spent.send(batch);
+            }
+            Job::Close { until, reply } => {
+                let report = self.shard.close(until);
+                self.answer(&reply, report);
+                self.give_alarms();
+            }
+            Job::Count { window, with_snapshot, reply } => {
+                let count = self.shard.take_census(window, with_snapshot);
+                self.answer(&reply, count);
+            }
+            Job::Tick(now) => {
+                self.shard.tick(now);
+                self.give_alarms();
+            }
+            Job::Listen(since) => self.shard.listen(since),
+            Job::RepeatAlarms => {
+                let standing = self.shard.open_alarms();
+                self.give(standing);
+            }
+            Job::Pack { pieces } => resume::pack(self.index, &self.shard, &mut self.dialects, &pieces),
+            Job::Saved => self.shard.clear_dirty(),
+            Job::Stats { reply } => {
+                self.stats.alarms_refused = self.shard.alarms_refused();
+                let stats = self.stats.clone();
+                self.answer(&reply, stats);
             }
         }
+    }
+
+    /// Takes in the messages of a batch, and empties it.
+    pub(super) fn take_all(&mut self, batch: &mut Batch) {
+        for message in batch.iter() {
+            self.take(&message);
+        }
+        batch.clear();
+        self.give_alarms();
+        self.give_requests();
     }
 
     /// Answers the engine; where it has gone, there is nobody left to tell.

@@ -90,6 +90,9 @@ pub struct Endpoint {
     pub session_expiry_s: u32,
     /// The most QoS 1 messages that may be with us unacknowledged (MQTT 5; at least 1).
     pub receive_maximum: u16,
+    /// The most QoS 1 messages of ours that may be unanswered, whatever the broker allows (at least 1). The clients look
+    /// through a table of this size at each read and flush (docs/decisions/0001): 1 for who publishes nothing.
+    pub publishes_in_flight_max: u16,
     /// The largest packet we want, in bytes. On MQTT 5 the broker withholds larger ones; a 3.1.1 broker cannot be
     /// told, so there the larger of this and 16 MiB is taken, lest one message end the connection again and again.
     pub packet_bytes_max: u32,
@@ -109,6 +112,7 @@ impl Endpoint {
             clean_start: false,
             session_expiry_s: 3600,
             receive_maximum: 1024,
+            publishes_in_flight_max: 128,
             packet_bytes_max: 1024 * 1024,
         }
     }

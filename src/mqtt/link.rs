@@ -25,9 +25,6 @@ use tokio::time::Instant;
 const EVENTS_MAX: usize = 1024;
 /// Events that go to the owner at once where so many are there already: one at a time costs more than the rest of it.
 const EVENTS_AT_ONCE: usize = 64;
-/// QoS 1 publishes that may be unanswered, whatever the broker allows. The clients scan a table of this size at each
-/// flush, so it must stay small (docs/decisions/0001).
-pub(super) const PUBLISHES_IN_FLIGHT_MAX: u16 = 128;
 /// Requests waiting for the polling task: room for an acknowledgement of every packet id there is, and some.
 pub(super) const REQUESTS_MAX: usize = 65_536 + 1_024;
 /// Requests that the polling task writes before it flushes: acknowledgements come in runs, and a system call for each costs
@@ -230,6 +227,7 @@ pub struct Link {
     here: std::vec::IntoIter<Wire>,
     poller: JoinHandle<()>,
     limits: ServerLimits,
+    publishes_in_flight_max: u16,
     filters: Vec<Filter>,
     /// Tokens of QoS 1 publishes that have no packet id yet, in order.
     submitted: VecDeque<u64>,
@@ -274,6 +272,7 @@ impl Link {
             here: Vec::new().into_iter(),
             poller,
             limits: ServerLimits::PROTOCOL,
+            publishes_in_flight_max: endpoint.publishes_in_flight_max.max(1),
             filters: Vec::new(),
             submitted: VecDeque::new(),
             in_flight: HashMap::new(),
@@ -319,7 +318,7 @@ impl Link {
 
     /// How many more QoS 1 publishes may be sent now.
     pub fn publish_room(&self) -> usize {
-        let in_flight_max = self.limits.receive_maximum.min(PUBLISHES_IN_FLIGHT_MAX);
+        let in_flight_max = self.limits.receive_maximum.min(self.publishes_in_flight_max);
         usize::from(in_flight_max).saturating_sub(self.submitted.len() + self.in_flight.len())
     }
 

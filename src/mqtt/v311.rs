@@ -2,10 +2,7 @@
 //!
 //! It holds no decision of its own; it must never let a type of that crate out of this file.
 
-use super::link::{
-    ConfigError, Events, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_AT_ONCE, REQUESTS_MAX, SendError,
-    Stamp, Wire,
-};
+use super::link::{ConfigError, Events, PULSE_FILTER, Pulse, REQUESTS_AT_ONCE, REQUESTS_MAX, SendError, Stamp, Wire};
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v4 as client;
 use rumqttc_v4::{ConnectReturnCode, ConnectionError, Packet, StateError};
@@ -32,7 +29,7 @@ pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, 
     options
         .set_keep_alive(endpoint.keep_alive_s)
         .set_max_packet_size(packet_bytes_max, usize::MAX)
-        .set_inflight(PUBLISHES_IN_FLIGHT_MAX)
+        .set_inflight(endpoint.publishes_in_flight_max.max(1))
         .set_max_request_batch(REQUESTS_AT_ONCE)
         .set_ack_mode(client::AckMode::Manual);
     if let Some(credentials) = &endpoint.credentials {
@@ -96,7 +93,14 @@ pub(super) async fn drive(
 ) {
     let mut connected = false;
     loop {
-        let Some(polled) = out.wait(pin!(poll.poll())).await else { return };
+        // A read brings many; to poll for each of them takes as long as to read it.
+        let polled = match poll.state.events.pop_front() {
+            Some(event) => Ok(event),
+            None => match out.wait(pin!(poll.poll())).await {
+                Some(polled) => polled,
+                None => return,
+            },
+        };
         let wire = match polled {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
             Ok(client::Event::Outgoing(sent)) => {

@@ -2,10 +2,7 @@
 //!
 //! It holds no decision of its own; it must never let a type of that crate out of this file.
 
-use super::link::{
-    ConfigError, Events, PUBLISHES_IN_FLIGHT_MAX, PULSE_FILTER, Pulse, REQUESTS_AT_ONCE, REQUESTS_MAX, SendError,
-    Stamp, Wire,
-};
+use super::link::{ConfigError, Events, PULSE_FILTER, Pulse, REQUESTS_AT_ONCE, REQUESTS_MAX, SendError, Stamp, Wire};
 use super::{AckToken, Endpoint, Filter, Incoming, Outgoing, PublishResult, Qos, ServerLimits, Why, Will};
 use rumqttc_v5 as client;
 use rumqttc_v5::{ConnectReturnCode, ConnectionError, Packet, StateError};
@@ -32,7 +29,7 @@ pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, 
         .set_receive_maximum(Some(endpoint.receive_maximum.max(1)))
         .set_max_packet_size(Some(endpoint.packet_bytes_max))
         .set_incoming_packet_size_limit(client::IncomingPacketSizeLimit::Bytes(endpoint.packet_bytes_max))
-        .set_outgoing_inflight_upper_limit(PUBLISHES_IN_FLIGHT_MAX)
+        .set_outgoing_inflight_upper_limit(endpoint.publishes_in_flight_max.max(1))
         .set_max_request_batch(REQUESTS_AT_ONCE)
         .set_ack_mode(client::AckMode::Manual)
         .set_connect_timeout(CONNECT_TIMEOUT);
@@ -40,6 +37,7 @@ pub(super) fn open(endpoint: &Endpoint, will: Option<&Will>) -> Result<(Client, 
         options.set_session_store(NothingInFlight {
             client_id: endpoint.client_id.clone(),
             session_expiry_s: endpoint.session_expiry_s,
+            publishes_in_flight_max: endpoint.publishes_in_flight_max.max(1),
         });
     }
     if let Some(credentials) = &endpoint.credentials {
@@ -121,7 +119,14 @@ pub(super) async fn drive(
 ) {
     let mut connected = false;
     loop {
-        let Some(polled) = out.wait(pin!(poll.poll())).await else { return };
+        // A read brings many; to poll for each of them takes as long as to read it.
+        let polled = match poll.state.events.pop_front() {
+            Some(event) => Ok(event),
+            None => match out.wait(pin!(poll.poll())).await {
+                Some(polled) => polled,
+                None => return,
+            },
+        };
         let wire = match polled {
             Ok(client::Event::Incoming(packet)) => understand(packet, stamp),
             Ok(client::Event::Outgoing(sent)) => {
@@ -140,7 +145,11 @@ pub(super) async fn drive(
             requests.pulse();
         }
         let Some(wire) = wire else { continue };
-        connected |= matches!(wire, Wire::Connected { .. });
+        if matches!(wire, Wire::Connected { .. }) {
+            connected = true;
+            // It has been asked, and would be told at each read and each acknowledgement what it does not keep.
+            poll.options.clear_session_store();
+        }
         if !out.push(wire).await {
             return;
         }
@@ -268,6 +277,7 @@ fn refusal(code: ConnectReturnCode) -> Why {
 struct NothingInFlight {
     client_id: String,
     session_expiry_s: u32,
+    publishes_in_flight_max: u16,
 }
 
 type StoreFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, client::SessionStoreError>> + Send + 'a>>;
@@ -279,7 +289,7 @@ impl client::SessionStore for NothingInFlight {
             client_id: self.client_id.clone(),
             clean_start: false,
             session_expiry_interval: Some(self.session_expiry_s),
-            outgoing_inflight_upper_limit: Some(PUBLISHES_IN_FLIGHT_MAX),
+            outgoing_inflight_upper_limit: Some(self.publishes_in_flight_max),
             ack_mode: client::PersistedAckMode::Manual,
             last_pkid: 0,
             last_puback: 0,
