@@ -35,7 +35,7 @@ use crate::{ingest, setup};
 use driver::Driver;
 use house::House;
 use keeper::{KeepError, Keeper, Opened};
-use lull::Lull;
+use lull::{Lull, Pace};
 use outgoing::Outgoing;
 use shortcut::{SharedHouse, Shortcut};
 use works::Works;
@@ -162,7 +162,7 @@ pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Resu
     house.replay()?;
     // Nothing may come in before what came in earlier has been taken in once more.
     let house = SharedHouse::new(house);
-    let shortcut = Shortcut { house: Arc::clone(&house), lull };
+    let shortcut = Shortcut { house: Arc::clone(&house), pace: Pace::new(lull) };
     let ingest = setup::ingest(settings, password, &dialects, resumed);
     let ingest = ingest::spawn_with(ingest, surroundings.clock, Some(Box::new(shortcut)));
     drop(entered);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 
 use super::house::House;
-use super::lull::Lull;
+use super::lull::Pace;
 use crate::ingest::{AtOnce, Batch, Taken};
 
 /// The house, for whoever has something for it.
@@ -51,12 +51,12 @@ impl SharedHouse {
 /// The connection's way to the house.
 pub(super) struct Shortcut {
     pub house: Arc<SharedHouse>,
-    pub lull: Arc<Lull>,
+    pub pace: Pace,
 }
 
 impl AtOnce for Shortcut {
     fn take(&mut self, batch: &Batch) -> Taken {
-        self.lull.after(batch);
+        self.pace.after(batch);
         let shared = &self.house;
         if shared.under_way.load(Ordering::Acquire) != 0 {
             return Taken::No;
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn shortcut(house: &Arc<SharedHouse>) -> Shortcut {
-        Shortcut { house: Arc::clone(house), lull: Arc::new(Lull::default()) }
+        Shortcut { house: Arc::clone(house), pace: Pace::default() }
     }
 
     fn messages(house: &SharedHouse) -> u64 {
