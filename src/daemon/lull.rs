@@ -42,8 +42,8 @@ impl Pace {
         Self { lull, ..Self::default() }
     }
 
-    /// Messages came.
-    pub(super) fn after(&mut self, batch: &Batch) {
+    /// Messages came. What was not taken at once is many already, or is waited for.
+    pub(super) fn after(&mut self, batch: &Batch, taken_at_once: bool) {
         let Some(newest) = batch.messages.last() else { return };
         let passed_ms = newest.arrival_ms - self.since_ms;
         self.messages += batch.messages.len() as u64;
@@ -53,7 +53,7 @@ impl Pace {
             (self.since_ms, self.messages) = (newest.arrival_ms, 0);
         }
         let answered = batch.messages.iter().any(|message| message.ack.is_some());
-        self.lull.0.store(self.is_fast && !answered, Ordering::Relaxed);
+        self.lull.0.store(self.is_fast && taken_at_once && !answered, Ordering::Relaxed);
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         let lull = Arc::new(Lull::default());
         let mut pace = Pace::new(Arc::clone(&lull));
         let mut is_asked = |at_ms| {
-            pace.after(&batch(messages, at_ms, ack));
+            pace.after(&batch(messages, at_ms, ack), messages < 200);
             lull.0.swap(false, Ordering::Relaxed)
         };
         (0..100).step_by(every_ms).filter(|&at_ms| is_asked(at_ms)).count()
@@ -94,6 +94,7 @@ mod tests {
         assert!(rests(2, 20, None) >= 45);
         assert_eq!(rests(1, 3, None), 0, "too few");
         assert_eq!(rests(5, 19, None), 0, "too few");
+        assert_eq!(rests(1, 200, None), 0, "others have them");
         assert_eq!(rests(1, 100, Some(AckToken::new(1, 7))), 0, "a sender may wait");
     }
 

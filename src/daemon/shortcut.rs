@@ -54,9 +54,8 @@ pub(super) struct Shortcut {
     pub pace: Pace,
 }
 
-impl AtOnce for Shortcut {
-    fn take(&mut self, batch: &Batch) -> Taken {
-        self.pace.after(batch);
+impl Shortcut {
+    fn take_in(&self, batch: &Batch) -> Taken {
         let shared = &self.house;
         if shared.under_way.load(Ordering::Acquire) != 0 {
             return Taken::No;
@@ -75,6 +74,14 @@ impl AtOnce for Shortcut {
             // The driver meets the same, and ends the daemon.
             Err(_) => Taken::No,
         }
+    }
+}
+
+impl AtOnce for Shortcut {
+    fn take(&mut self, batch: &Batch) -> Taken {
+        let taken = self.take_in(batch);
+        self.pace.after(batch, taken != Taken::No);
+        taken
     }
 
     fn handing_over(&mut self) {
