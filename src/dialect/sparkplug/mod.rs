@@ -23,7 +23,7 @@ use crate::topic::{Root, TopicError, check_id};
 
 /// Aliases, and names, of one node at most; those beyond are not known.
 const ALIASES_MAX: usize = 16_384;
-/// Requests that wait to be taken at most; the oldest stay, for each stands for a node.
+/// Requests that wait to be taken at most, one for a node; the oldest stay, and nodes beyond are asked at their next message.
 const REQUESTS_MAX: usize = 64;
 /// A node is asked again after this long at the earliest, ms.
 const ASK_EVERY_MS: i64 = 60_000;
@@ -174,10 +174,12 @@ impl Sparkplug {
         let has_gap = node.take_seq(topic.kind, payload.seq);
         let is_due = node.asked_ms.is_none_or(|asked| arrival.ms().saturating_sub(asked) >= ASK_EVERY_MS);
         if (has_gap || is_alias_missing) && allowed && is_due && !retained {
-            node.asked_ms = Some(arrival.ms());
-            if self.requests.len() < REQUESTS_MAX {
+            let topic = format!("{root}/{}/NCMD/{}", key.operator, key.station);
+            let is_waiting = self.requests.iter().any(|request| request.topic == topic);
+            if !is_waiting && self.requests.len() < REQUESTS_MAX {
                 let payload = wire::rebirth_request(u64::try_from(arrival.ms()).unwrap_or_default());
-                self.requests.push(Request { topic: format!("{root}/{}/NCMD/{}", key.operator, key.station), payload });
+                self.requests.push(Request { topic, payload });
+                self.node(key)?.asked_ms = Some(arrival.ms());
             }
         }
         outcome
