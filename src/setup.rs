@@ -114,6 +114,7 @@ pub fn engine(settings: &Settings, has_store: bool) -> Result<EngineConfig, Tabl
         limits: limits(settings),
         workers,
         rejected_samples_per_s: settings.publish.rejected_per_s,
+        spread: None,
     })
 }
 

@@ -40,6 +40,7 @@ fn engine(workers: usize) -> EngineConfig {
         limits: Limits::default(),
         workers,
         rejected_samples_per_s: 0,
+        spread: None,
     }
 }
 

@@ -167,7 +167,8 @@ impl Driver {
         self.subscribed = false;
         self.tell_host();
         let now = self.now();
-        let said = self.tick().and_then(|()| self.say_counters());
+        let completed = self.house.with(|house| house.complete(now)).unwrap_or(Ok(()));
+        let said = completed.and_then(|()| self.tick()).and_then(|()| self.say_counters());
         self.sync_now();
         if let Err(error) = said {
             error!(%error, "the last summaries could not be given out");

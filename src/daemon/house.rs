@@ -88,6 +88,17 @@ impl House {
         Ok(closed)
     }
 
+    /// Completes a close that is spread over time, so that the next tick gives out what it comes to.
+    pub(super) fn complete(&mut self, now: ArrivalTime) -> Result<(), DaemonError> {
+        if !self.works.engine.is_closing() {
+            return Ok(());
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.note_step(now, keeper::CLOSE)?;
+        }
+        Ok(self.works.close_again()?)
+    }
+
     /// Messages are heard from now on, or they are not.
     pub(super) fn listen(&mut self, now: ArrivalTime, hears: bool) -> Result<(), DaemonError> {
         if let Some(keeper) = &mut self.keeper {
@@ -102,7 +113,8 @@ impl House {
         let drained = self.is_heard();
         let Some(keeper) = &mut self.keeper else { return Ok(None) };
         keeper.prune(now)?;
-        if !keeper.wants_checkpoint(drained) {
+        // A checkpoint would complete a close that is spread over time, and have messages wait for it.
+        if self.works.engine.is_closing() || !keeper.wants_checkpoint(drained) {
             return Ok(None);
         }
         self.checkpoint(now)

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use chargetally_core::time::{ArrivalTime, Bucket};
 use tracing::{error, info};
 
-use crate::engine::{Engine, EngineConfig, EngineError};
+use crate::engine::{Engine, EngineConfig, EngineError, Spread};
 use crate::mqtt::Clock;
 use crate::notify::Notifier;
 use crate::publish::assemble::Assembler;
@@ -132,7 +132,8 @@ impl From<KeepError> for DaemonError {
 /// Where it cannot start, or cannot go on. A broker that is away is no error: it is waited for.
 pub fn run(settings: &Settings, stop: &Stop, surroundings: Surroundings) -> Result<(), DaemonError> {
     let tables = setup::reference(settings).map_err(DaemonError::Reference)?;
-    let config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Table)?;
+    let mut config = setup::engine(settings, settings.state.directory.is_some()).map_err(DaemonError::Table)?;
+    config.spread = Some(Spread::USUAL);
     let password = setup::password(settings).map_err(DaemonError::Secret)?;
     let lull = Arc::new(Lull::default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -107,7 +107,9 @@ impl Works {
             if self.engine.closed() <= self.published {
                 return Ok(false);
             }
-            self.close_again()?;
+            if !self.engine.is_closing() {
+                self.close_again()?;
+            }
         }
         self.published = self.engine.closed();
         let closed = self.published;

@@ -5,7 +5,7 @@
 //! engine gives them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -19,6 +19,8 @@ const JOBS_MAX: usize = 8;
 const FEW_MESSAGES: usize = 64;
 /// As long as they hold no more than this, bytes.
 const FEW_BYTES: usize = 32 * 1024;
+/// A piece of a close is about so many connectors: less than a millisecond.
+const PIECE_CONNECTORS: usize = 2_000;
 
 pub(super) struct Handle {
     jobs: SyncSender<Job>,
@@ -70,13 +72,29 @@ impl Handle {
     }
 }
 
-/// Works until nobody can give a job any more.
+/// Works until nobody can give a job any more. While a close has something left to do, a piece of it follows on every job, and
+/// on every other piece where no job waits; that close counts as a job under way as long.
 fn work(worker: &Mutex<Worker>, jobs: &Receiver<Job>, spent: &Sender<Batch>, under_way: &AtomicUsize) {
-    while let Ok(job) = jobs.recv() {
+    let mut closes = false;
+    loop {
+        let job = match if closes { jobs.try_recv() } else { jobs.recv().map_err(|_| TryRecvError::Disconnected) } {
+            Ok(job) => Some(job),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => return,
+        };
         // It is poisoned by a panic alone, of the engine's thread then, with which everything ends.
         let Ok(mut worker) = worker.lock() else { return };
-        worker.work(job, spent);
+        let mut done = usize::from(job.is_some());
+        if let Some(job) = job {
+            worker.work(job, spent);
+        }
+        let closed = std::mem::replace(&mut closes, worker.shard.go_on_closing(PIECE_CONNECTORS));
         drop(worker);
-        under_way.fetch_sub(1, Ordering::Release);
+        match (closed, closes) {
+            (false, true) => drop(under_way.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => done += 1,
+            _ => {}
+        }
+        under_way.fetch_sub(done, Ordering::Release);
     }
 }

@@ -2,6 +2,7 @@
 //! point of every worker's stream, and adds up what they hand over. It does no IO and reads no clock: replay, daemon
 //! and simulation drive the same engine, and the same input gives the same figures on any number of workers.
 
+mod closing;
 mod handle;
 mod quota;
 mod resume;
@@ -10,6 +11,7 @@ mod stats;
 mod tests;
 mod worker;
 
+pub use closing::Spread;
 pub use quota::Quota;
 pub use resume::{BadStation, Intake, Packed, Resuming};
 pub use stats::Stats;
@@ -33,6 +35,7 @@ use rustc_hash::FxHasher;
 
 use crate::batch::{Batch, Message};
 use crate::dialect::{Dialect, Limits};
+use closing::Begun;
 use handle::Handle;
 use quota::Gates;
 use worker::{Job, Sampler, Voice, Worker};
@@ -53,6 +56,8 @@ pub struct EngineConfig {
     /// At least 1.
     pub workers: usize,
     pub rejected_samples_per_s: u32,
+    /// How closes are spread over time, where they are.
+    pub spread: Option<Spread>,
 }
 
 /// What one window has to give out at the end of a recording. Several threads may ask it at once.
@@ -141,7 +146,12 @@ pub struct Engine {
     /// All base buckets before it are closed.
     closed: Bucket,
     newest: ArrivalTime,
-    /// What was counted of windows, which holds until the next message.
+    /// A close that has begun.
+    begun: Option<Begun>,
+    spread: Option<Spread>,
+    /// How many connectors there were at the last close.
+    connectors: usize,
+    /// What was counted of windows at the last close and has not been given out yet.
     counted: Vec<(Window, CensusBook)>,
 }
 
@@ -163,11 +173,13 @@ impl Engine {
         closed: Bucket,
         shards: impl Iterator<Item = (Shard, Vec<Dialect>)>,
     ) -> std::io::Result<Self> {
-        let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } = config;
+        let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s, spread } = config;
         let (spent_sender, spent) = mpsc::channel();
         let (voice, notices) = Voice::new();
         let mut handles = Vec::with_capacity(workers);
+        let mut connectors = 0;
         for (index, (shard, dialects)) in shards.enumerate() {
+            connectors += shard.connectors();
             let worker = Worker {
                 index,
                 shard,
@@ -194,6 +206,9 @@ impl Engine {
             grace_ms: core.grace_ms,
             closed,
             newest,
+            begun: None,
+            spread,
+            connectors,
             counted: Vec::new(),
         })
     }
@@ -215,7 +230,6 @@ impl Engine {
         if !self.gates.admit(message, &self.dialects[source], &self.limits, &self.voice) {
             return Ok(());
         }
-        self.counted.clear();
         let worker = self.worker_of(message);
         let handle = &mut self.handles[worker];
         handle.open.push(message);
@@ -238,22 +252,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Time has passed: closes the base buckets whose end and grace lie behind. Returns whether any was closed.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub fn advance(&mut self, now: ArrivalTime) -> Result<bool, EngineError> {
-        self.newest = self.newest.max(now);
-        let until = Bucket::holding_ms(self.newest.ms() - self.grace_ms);
-        if until <= self.closed {
-            return Ok(false);
-        }
-        self.flush()?;
-        self.tell_all(|| Job::Tick(now))?;
-        self.close(until)?;
-        Ok(true)
-    }
-
     /// Finds what has come to pass without any message; what is found comes as notices.
     ///
     /// # Errors
@@ -261,40 +259,6 @@ impl Engine {
     pub fn tick(&mut self, now: ArrivalTime) -> Result<(), EngineError> {
         self.flush()?;
         self.tell_all(|| Job::Tick(now))
-    }
-
-    /// Closes all base buckets before `until` and adds what changed to the windows.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub fn close(&mut self, until: Bucket) -> Result<(), EngineError> {
-        self.flush()?;
-        self.closed = self.closed.max(until);
-        let reports = self.ask_all(|reply| Job::Close { until, reply })?;
-        for (worker, report) in reports.into_iter().enumerate() {
-            self.rollup.absorb(worker, report);
-        }
-        if let Some(recall) = &mut self.recall {
-            for window in self.rollup.missing() {
-                recall.recall(&mut self.rollup, window).map_err(EngineError::Recall)?;
-            }
-        }
-        self.rollup.apply(self.closed);
-        self.look(self.closed)?;
-        self.rollup.pack_away(false);
-        Ok(())
-    }
-
-    /// Takes the snapshots of windows that end by `until`.
-    fn look(&mut self, until: Bucket) -> Result<(), EngineError> {
-        for window in self.rollup.unseen(until) {
-            let seen = self.count(window, true)?;
-            self.rollup.keep_snapshot(window, &seen);
-            if window.end <= self.closed {
-                self.counted.push((window, seen));
-            }
-        }
-        Ok(())
     }
 
     /// Ends a recording: closes everything up to the end of the base bucket that holds the last arrival, and gives out
@@ -306,7 +270,7 @@ impl Engine {
     pub fn finish(&mut self, mut sink: impl FnMut(&Finished<'_>) -> ControlFlow<()>) -> Result<(), EngineError> {
         self.tick(self.newest)?;
         self.close(self.newest.bucket().next())?;
-        self.look(Bucket::from_number(i32::MAX))?;
+        self.look(Bucket::from_number(i32::MAX), |_| None)?;
         for window in self.rollup.all() {
             let census = self.count(window, false)?;
             let scopes = self.rollup.take_changed(window, self.newest.ms());
@@ -392,12 +356,6 @@ impl Engine {
         self.newest
     }
 
-    /// Whether [`advance`](Self::advance) would close anything.
-    #[must_use]
-    pub fn closes_by(&self, now: ArrivalTime) -> bool {
-        Bucket::holding_ms(self.newest.max(now).ms() - self.grace_ms) > self.closed
-    }
-
     /// The windows and scopes.
     #[must_use]
     pub fn rollup(&self) -> &Rollup {
@@ -409,21 +367,11 @@ impl Engine {
         &mut self.rollup
     }
 
-    /// All base buckets before it are closed.
-    #[must_use]
-    pub fn closed(&self) -> Bucket {
-        self.closed
-    }
-
     /// The census of a window; a snapshot is taken of the part of it that has passed.
     fn count(&self, window: Window, with_snapshot: bool) -> Result<CensusBook, EngineError> {
         let window = if with_snapshot { Window { end: window.end.min(self.closed), ..window } } else { window };
-        let mut book = CensusBook::default();
         let counts = self.ask_all(|reply| Job::Count { window, with_snapshot, reply })?;
-        for (worker, count) in counts.into_iter().enumerate() {
-            self.rollup.count_all(worker, &count, &mut book);
-        }
-        Ok(book)
+        Ok(self.book_of(counts.iter()))
     }
 
     fn worker_of(&self, message: &Message<'_>) -> usize {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryIter};
 
 use chargetally_core::observation::{Observation, StationKey};
-use chargetally_core::shard::{AlarmEvent, Count, Report, Shard};
+use chargetally_core::shard::{AlarmEvent, Closed, Count, Shard};
 use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::Window;
 
@@ -19,8 +19,10 @@ use crate::dialect::{Dialect, Limits, Reject, Request};
 pub(super) enum Job {
     /// Decode and take in messages.
     Messages(Batch),
-    /// Close base buckets and hand over what changed.
-    Close { until: Bucket, reply: SyncSender<(usize, Report)> },
+    /// Begin to close base buckets, and to count windows.
+    BeginClose { until: Bucket, windows: Arc<[Window]> },
+    /// Do what is left of a close, and hand over what changed and what was counted.
+    FinishClose { reply: SyncSender<(usize, Closed)> },
     /// Take the census of a window, with its snapshot where it has just closed.
     Count { window: Window, with_snapshot: bool, reply: SyncSender<(usize, Count)> },
     /// Find what has come to pass without any message.
@@ -186,9 +188,10 @@ impl Worker {
                 // Where nobody collects spent batches any more, this one's memory is just given back.
                 let _uncollected = spent.send(batch);
             }
-            Job::Close { until, reply } => {
-                let report = self.shard.close(until);
-                self.answer(&reply, report);
+            Job::BeginClose { until, windows } => self.shard.begin_close(until, &windows),
+            Job::FinishClose { reply } => {
+                let closed = self.shard.finish_close();
+                self.answer(&reply, closed);
                 self.give_alarms();
             }
             Job::Count { window, with_snapshot, reply } => {

@@ -34,7 +34,7 @@ fn at_ms(zone: &TimeZone, year: i16, month: i8, day: i8) -> i64 {
 
 #[test]
 fn the_defaults_are_those_of_the_core() {
-    let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s } =
+    let EngineConfig { core, rollup, dialects, quotas, limits, workers, rejected_samples_per_s, spread } =
         engine_of("[run]\nshards = 1");
     assert_eq!(quotas, [crate::engine::Quota::NONE]);
     let expected = Config::default();
@@ -47,6 +47,7 @@ fn the_defaults_are_those_of_the_core() {
     assert_eq!(core.calendar, rollup.calendar);
     assert_eq!(limits, dialect::Limits::default());
     assert_eq!((dialects.len(), workers, rejected_samples_per_s), (1, 1, 1));
+    assert_eq!(spread, None);
     assert_eq!(rollup.windows, WindowKind::ALL);
     assert_eq!(rollup.revise_every_ms, 60_000);
     assert_eq!(rollup.tariff, Tariff::default());

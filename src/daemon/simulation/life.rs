@@ -19,7 +19,7 @@ use crate::daemon::keeper::{Keeper, Opened};
 use crate::daemon::outgoing::Outgoing;
 use crate::daemon::works::Works;
 use crate::dialect::Dialect;
-use crate::engine::{EngineConfig, Notice, Notices};
+use crate::engine::{EngineConfig, Notice, Notices, Spread};
 use crate::ingest::Batch;
 use crate::mqtt::{AckToken, Incoming};
 use crate::publish::assemble::Assembler;
@@ -49,8 +49,8 @@ pub(super) struct Plant {
 }
 
 impl Plant {
-    /// Gives out summaries of these levels.
-    pub(super) fn new(levels: &[Level]) -> Self {
+    /// Gives out summaries of these levels; closes are spread over time where that is asked for.
+    pub(super) fn new(levels: &[Level], spread: Option<Spread>) -> Self {
         let settings = Settings::default();
         let config = setup::engine(&settings, true).expect("no table to read");
         let core = Config { late_limit_ms: 3 * 3_600_000, ..(*config.core).clone() };
@@ -61,7 +61,7 @@ impl Plant {
             ..config.rollup.clone()
         };
         let assembler = setup::assembler(&settings, &ReferenceTables::default());
-        Self { config: EngineConfig { core: Arc::new(core), rollup, ..config }, assembler }
+        Self { config: EngineConfig { core: Arc::new(core), rollup, spread, ..config }, assembler }
     }
 
     pub(super) fn dialects(&self) -> Vec<Dialect> {

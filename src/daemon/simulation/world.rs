@@ -422,10 +422,13 @@ impl<'p> World<'p> {
             (self.now_ms, self.now_ms, self.now_ms);
         self.clock_ahead_ms = 0;
         self.wait_for("messages to arrive", Self::is_quiet)?;
-        // Two steps: in the second all windows have rested since they were given out last.
+        // Two minutes: in the second all windows have rested since they were given out last. By half minutes, so that a close
+        // that is spread over time is completed too.
         self.now_ms = self.latest_ms + MINUTE_MS;
-        for _ in 0..2 {
-            self.now_ms += MINUTE_MS;
+        let mut steps = 4_i32;
+        while steps > 0 || self.life.as_ref().is_some_and(|life| life.house.works.engine.is_closing()) {
+            steps -= 1;
+            self.now_ms += MINUTE_MS / 2;
             self.set_clock();
             let wall_ms = self.wall_ms();
             self.act(|life| life.tick(wall_ms))?;

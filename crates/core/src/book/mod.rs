@@ -5,7 +5,11 @@
 //! The next few base buckets have a page each, on which every slot has a light tally; what does not fit one, and what
 //! belongs to other base buckets, stands in whole tallies beside. What a slot did is the sum of the two.
 
+mod apart;
 mod light;
+mod page;
+
+pub use apart::Apart;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,16 +20,13 @@ use crate::tally::{Merge, Tally};
 use crate::time::{BASE_BUCKET_MS, Bucket};
 use crate::unit::piece_of;
 use light::Light;
+use page::{Page, Spare};
 
 /// An uninterrupted `occupied` stretch counts as overstay beyond this, ms (domain B8).
 pub const OVERSTAY_AFTER_MS: i64 = 600_000;
 
 /// How many base buckets have a page at once: what lies within the grace, and what clocks a little ahead say.
 const PAGES_MAX: usize = 4;
-
-/// Of a page with more slots than this the system takes the memory back until it is needed: making it anew costs little
-/// beside filling it.
-const SPARE_SLOTS_MAX: usize = 1 << 16;
 
 /// An attribution of one owner, densely numbered within a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,84 +78,30 @@ impl Booked<'_> {
 /// Bookings that have not been handed over yet.
 #[derive(Clone, Debug)]
 pub struct Book {
+    /// What is booked into.
+    bookings: Bookings,
+    /// What was [set apart](Self::set_apart).
+    apart: Bookings,
+    /// From which base bucket on a slot counts, and under which its owner counted before.
+    successions: FxHashMap<SlotIndex, (Bucket, SlotIndex)>,
+    spare: Spare,
+}
+
+/// Bookings, wherever they belong.
+#[derive(Clone, Debug)]
+struct Bookings {
     /// The base bucket of the first page.
     first: Bucket,
     /// By base bucket and slot.
-    pages: VecDeque<Vec<Light>>,
-    /// A page that was handed over, to be used again, where it is not large.
-    spare: Vec<Light>,
+    pages: VecDeque<Page>,
     /// By slot and base bucket, what has no page or did not fit there.
     whole: FxHashMap<SlotIndex, Vec<(Bucket, Tally)>>,
-    /// From which base bucket on a slot counts, and under which its owner counted before.
-    successions: FxHashMap<SlotIndex, (Bucket, SlotIndex)>,
 }
 
-impl Default for Book {
-    fn default() -> Self {
-        Self::starting_at(Bucket::from_number(0))
-    }
-}
-
-impl Book {
-    /// An empty book whose first page is for this base bucket: the first that is open.
-    #[must_use]
-    pub fn starting_at(first: Bucket) -> Self {
-        Self {
-            first,
-            pages: VecDeque::new(),
-            spare: Vec::new(),
-            whole: FxHashMap::default(),
-            successions: FxHashMap::default(),
-        }
-    }
-
-    /// The whole tally of one base bucket and slot, to add to what has no place in a light one.
-    pub fn at(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
-        let slot = self.owner_now(bucket, slot);
-        self.owned_by(bucket, slot)
-    }
-
-    /// The whole tally that stands under exactly this base bucket and slot.
-    fn owned_by(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
-        let tallies = self.whole.entry(slot).or_default();
-        let place = tallies.iter().position(|&(known, _)| known == bucket).unwrap_or_else(|| {
-            // Seldom more than one or two: no room for more is kept.
-            tallies.reserve_exact(1);
-            tallies.push((bucket, Tally::default()));
-            tallies.len() - 1
-        });
-        &mut tallies[place].1
-    }
-
-    /// Adds to the light tally where there is one and it fits, else to the whole one.
-    fn add(
-        &mut self,
-        bucket: Bucket,
-        slot: SlotIndex,
-        light: impl FnOnce(&mut Light) -> bool,
-        whole: impl FnOnce(&mut Tally),
-    ) {
-        let slot = self.owner_now(bucket, slot);
-        if !self.light(bucket, slot).is_some_and(light) {
-            whole(self.owned_by(bucket, slot));
-        }
-    }
-
-    /// The light tally of a base bucket and slot, where the bucket is one that has a page.
-    fn light(&mut self, bucket: Bucket, slot: SlotIndex) -> Option<&mut Light> {
-        let place = self.page_of(bucket)?;
-        while self.pages.len() <= place {
-            self.pages.push_back(std::mem::take(&mut self.spare));
-        }
-        let (page, slot) = (&mut self.pages[place], slot.0 as usize);
-        if page.len() <= slot {
-            // Grown by an eighth at a time: of a page for millions, half empty is too much.
-            if page.capacity() <= slot {
-                page.reserve_exact((slot + 1 - page.len()).max(page.len() / 8));
-            }
-            page.resize(slot + 1, Light::default());
-        }
-        Some(&mut page[slot])
+impl Bookings {
+    /// None, with the first page for this base bucket.
+    fn starting_at(first: Bucket) -> Self {
+        Self { first, pages: VecDeque::new(), whole: FxHashMap::default() }
     }
 
     /// The place of a base bucket's page.
@@ -168,20 +115,78 @@ impl Book {
         Bucket::from_number(self.first.number() + place as i32)
     }
 
+    /// The whole tally that stands under exactly this base bucket and slot.
+    fn whole(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
+        let tallies = self.whole.entry(slot).or_default();
+        let place = tallies.iter().position(|&(known, _)| known == bucket).unwrap_or_else(|| {
+            // Seldom more than one or two: no room for more is kept.
+            tallies.reserve_exact(1);
+            tallies.push((bucket, Tally::default()));
+            tallies.len() - 1
+        });
+        &mut tallies[place].1
+    }
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::starting_at(Bucket::from_number(0))
+    }
+}
+
+impl Book {
+    /// An empty book whose first page is for this base bucket: the first that is open.
+    #[must_use]
+    pub fn starting_at(first: Bucket) -> Self {
+        let none = Bookings::starting_at(first);
+        Self { bookings: none.clone(), apart: none, successions: FxHashMap::default(), spare: Spare::default() }
+    }
+
+    /// The whole tally of one base bucket and slot, to add to what has no place in a light one.
+    pub fn at(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
+        let slot = self.owner_now(bucket, slot);
+        self.bookings.whole(bucket, slot)
+    }
+
+    /// Adds to the light tally where there is one and it fits, else to the whole one.
+    fn add(
+        &mut self,
+        bucket: Bucket,
+        slot: SlotIndex,
+        light: impl FnOnce(&mut Light) -> bool,
+        whole: impl FnOnce(&mut Tally),
+    ) {
+        let slot = self.owner_now(bucket, slot);
+        if !self.light(bucket, slot).is_some_and(light) {
+            whole(self.bookings.whole(bucket, slot));
+        }
+    }
+
+    /// The light tally of a base bucket and slot, where the bucket is one that has a page.
+    fn light(&mut self, bucket: Bucket, slot: SlotIndex) -> Option<&mut Light> {
+        let Self { bookings, spare, .. } = self;
+        let place = bookings.page_of(bucket)?;
+        while bookings.pages.len() <= place {
+            bookings.pages.push_back(Page::default());
+        }
+        Some(bookings.pages[place].at(slot, spare))
+    }
+
     /// Takes out what stands under a slot in base buckets from `since` on, in no order.
     fn lift(&mut self, slot: SlotIndex, since: Option<Bucket>) -> Vec<(Bucket, Tally)> {
         let is_wanted = |bucket: Bucket| since.is_none_or(|since| bucket >= since);
         let mut lifted = Vec::new();
-        if let Some(tallies) = self.whole.get_mut(&slot) {
+        let Bookings { whole, .. } = &mut self.bookings;
+        if let Some(tallies) = whole.get_mut(&slot) {
             lifted.extend(tallies.extract_if(.., |&mut (bucket, _)| is_wanted(bucket)));
             if tallies.is_empty() {
-                self.whole.remove(&slot);
+                whole.remove(&slot);
             }
         }
-        for place in 0..self.pages.len() {
-            let bucket = self.bucket_of(place);
+        for place in 0..self.bookings.pages.len() {
+            let bucket = self.bookings.bucket_of(place);
             let light =
-                self.pages[place].get_mut(slot.0 as usize).filter(|light| is_wanted(bucket) && !light.is_zero());
+                self.bookings.pages[place].get_mut(slot).filter(|light| is_wanted(bucket) && !light.is_zero());
             if let Some(light) = light.map(std::mem::take) {
                 let mut tally = Tally::default();
                 light.add_to(&mut tally);
@@ -224,7 +229,7 @@ impl Book {
             self.successions.insert(slot, (from, predecessor));
         }
         for (bucket, tally) in moved {
-            self.owned_by(bucket, slot).merge(&tally);
+            self.bookings.whole(bucket, slot).merge(&tally);
         }
     }
 
@@ -242,10 +247,11 @@ impl Book {
     /// What stands under one base bucket and slot.
     #[must_use]
     pub fn get(&self, bucket: Bucket, slot: SlotIndex) -> Tally {
-        let whole = self.whole.get(&slot).into_iter().flatten().find(|&&(known, _)| known == bucket);
+        let Bookings { pages, whole, .. } = &self.bookings;
+        let whole = whole.get(&slot).into_iter().flatten().find(|&&(known, _)| known == bucket);
         let mut tally = whole.map(|(_, tally)| tally.clone()).unwrap_or_default();
-        let page = self.page_of(bucket).and_then(|place| self.pages.get(place));
-        if let Some(light) = page.and_then(|page| page.get(slot.0 as usize)) {
+        let page = self.bookings.page_of(bucket).and_then(|place| pages.get(place));
+        if let Some(light) = page.and_then(|page| page.get(slot)) {
             light.add_to(&mut tally);
         }
         tally
@@ -254,8 +260,10 @@ impl Book {
     /// The base buckets for which anything may stand, each once, in order.
     #[must_use]
     pub fn buckets(&self) -> Vec<Bucket> {
-        let whole = self.whole.values().flatten().map(|&(bucket, _)| bucket);
-        let mut buckets: Vec<Bucket> = (0..self.pages.len()).map(|place| self.bucket_of(place)).chain(whole).collect();
+        let Bookings { pages, whole, .. } = &self.bookings;
+        let whole = whole.values().flatten().map(|&(bucket, _)| bucket);
+        let paged = (0..pages.len()).map(|place| self.bookings.bucket_of(place));
+        let mut buckets: Vec<Bucket> = paged.chain(whole).collect();
         buckets.sort_unstable();
         buckets.dedup();
         buckets
@@ -264,26 +272,10 @@ impl Book {
     /// Takes out all bookings in base buckets before `closed`, in no order; of one base bucket and slot there may be two
     /// parts. The pages are for the base buckets from `closed` on then.
     pub fn drain_before(&mut self, closed: Bucket, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) {
-        while self.first < closed
-            && let Some(mut page) = self.pages.pop_front()
-        {
-            for (slot, light) in page.iter().enumerate().filter(|(_, light)| !light.is_zero()) {
-                sink(self.first, SlotIndex(slot as u32), Booked(Form::Light(light)));
-            }
-            if page.len() <= SPARE_SLOTS_MAX {
-                page.clear();
-                self.spare = page;
-            }
-            self.first = self.first.next();
-        }
-        if self.pages.is_empty() {
-            self.first = self.first.max(closed);
-        }
-        self.whole.retain(|&slot, tallies| {
-            let taken = tallies.extract_if(.., |&mut (bucket, _)| bucket < closed);
-            taken.for_each(|(bucket, tally)| sink(bucket, slot, Booked(Form::Whole(&tally))));
-            !tallies.is_empty()
-        });
+        self.set_apart(closed);
+        let mut apart = self.take_apart(closed);
+        while apart.hand_over(usize::MAX, &mut sink) {}
+        self.take_back(apart);
     }
 
     /// Takes out all bookings in base buckets before `closed`, ordered by bucket and slot.
@@ -306,7 +298,7 @@ impl Book {
     /// What is booked under a slot in base buckets from `since` on belongs to another.
     pub fn rename_from(&mut self, since: Bucket, from: SlotIndex, to: SlotIndex) {
         for (bucket, tally) in self.lift(from, Some(since)) {
-            self.owned_by(bucket, to).merge(&tally);
+            self.bookings.whole(bucket, to).merge(&tally);
         }
     }
 

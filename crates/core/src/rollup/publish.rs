@@ -162,6 +162,22 @@ impl Rollup {
         unseen
     }
 
+    /// The wanted windows whose end comes by closing the base buckets from `closed` up to `until`, where those are few; most
+    /// of them are [unseen](Self::unseen) then.
+    #[must_use]
+    pub fn ending(&self, closed: Bucket, until: Bucket) -> Vec<Window> {
+        const FEW: i32 = 3;
+        if until.number().saturating_sub(closed.number()) > FEW {
+            return Vec::new();
+        }
+        let ends = |number: i32| {
+            let last = Bucket::from_number(number);
+            let window = move |&kind: &WindowKind| self.config.calendar.window(kind, last);
+            self.config.windows.iter().map(window).filter(move |window| window.end == last.next())
+        };
+        (closed.number()..until.number()).flat_map(ends).collect()
+    }
+
     /// Keeps what the moment of closing shows of a window.
     pub fn keep_snapshot(&mut self, window: Window, seen: &CensusBook) {
         let Some(book) = self.windows.get_mut(&(window.kind, window.start)) else { return };

@@ -14,6 +14,7 @@ use crate::region::Setting;
 use crate::registration::{Access, Current, Scene, StationState};
 use crate::scope::{AttributionIndex, Named, StationIndex};
 use crate::state::State;
+use crate::sessions::ConnectorSessions;
 use crate::tally::Merge;
 use crate::time::{Bucket, EventTime};
 use crate::window::{CivilDay, Window, WindowKind, days_from_civil};
@@ -38,145 +39,171 @@ pub struct Count {
     /// Stations with dormant connectors and how many those are, in order; empty unless a day has just closed.
     pub dormant: Vec<(StationIndex, i64)>,
     /// Connectors that counted elsewhere at the window's beginning: under the first attribution then, under the second
-    /// at its end.
+    /// at its end. In order.
     pub moved: Vec<(AttributionIndex, AttributionIndex)>,
     /// Townships with at least one facility open to the public, in order, repeated where there are several.
     pub townships: Vec<u32>,
 }
 
-impl Shard {
-    /// Takes the census of a window, and its snapshot if the window has just closed.
-    #[must_use]
-    pub fn take_census(&self, window: Window, with_snapshot: bool) -> Count {
-        let mut census: FxHashMap<AttributionIndex, Census> = FxHashMap::default();
-        self.census(window, |slot, counted| census.entry(self.number_at(slot)).or_default().merge(counted));
-        let mut snapshot: FxHashMap<AttributionIndex, Snapshot> = FxHashMap::default();
-        let mut dormant: BTreeMap<StationIndex, i64> = BTreeMap::new();
-        if with_snapshot {
-            self.snapshot(window, |slot, shown| {
-                let SlotEntry { attribution, station, .. } = self.slots[slot.0 as usize];
-                snapshot.entry(attribution).or_default().merge(shown);
-                if window.kind == WindowKind::Day && shown.dormant > 0 {
-                    *dormant.entry(station).or_default() += shown.dormant;
-                }
-            });
+/// A count of one window, station by station.
+pub(super) struct Counting {
+    window: Window,
+    with_snapshot: bool,
+    at: CensusTime,
+    census: FxHashMap<AttributionIndex, Census>,
+    snapshot: FxHashMap<AttributionIndex, Snapshot>,
+    dormant: BTreeMap<StationIndex, i64>,
+    moved: Vec<(AttributionIndex, AttributionIndex)>,
+    townships: Vec<u32>,
+}
+
+impl Counting {
+    /// Nothing is counted yet.
+    pub(super) fn of(window: Window, with_snapshot: bool, shard: &Shard) -> Self {
+        let calendar = &shard.config.calendar;
+        let (start_ms, end_ms) = (window.start.start_ms(), window.end.start_ms());
+        let last_day = calendar.civil_day(end_ms - 1);
+        let new_year = days_from_civil(CivilDay { month: 1, day: 1, ..last_day }) * MS_PER_DAY;
+        let at = CensusTime {
+            start_ms,
+            end_ms,
+            // A recording may end within the window; what begins after that is in none.
+            passed_ms: end_ms.min(shard.closed.start_ms()),
+            last: Bucket::from_number(window.end.number() - 1),
+            last_day,
+            year_start_ms: new_year - calendar.offset_ms(new_year),
+        };
+        Self {
+            window,
+            with_snapshot,
+            at,
+            census: FxHashMap::default(),
+            snapshot: FxHashMap::default(),
+            dormant: BTreeMap::new(),
+            moved: Vec::new(),
+            townships: Vec::new(),
         }
+    }
+
+    /// Adds a station as it is now.
+    pub(super) fn add_station(&mut self, shard: &Shard, index: u32) {
+        let station = shard.station(index);
+        let mut first = true;
+        let mut serves = false;
+        for connector in station.all.iter().map(|&index| &shard.connectors[index as usize]) {
+            serves |= connector.timeline.serves_before(self.at.end_ms);
+            self.count(shard, station, connector, &mut first);
+            if self.with_snapshot {
+                self.show(shard, station, connector);
+            }
+        }
+        let open = || station.master.as_ref().filter(|master| master.access == Some(Access::Public));
+        if serves && station.is_facility() {
+            self.townships.extend(open().and_then(|master| master.area?.township()));
+        }
+    }
+
+    /// Adds the alarms that stand at the window's end.
+    pub(super) fn add_alarms(&mut self, shard: &Shard) {
+        shard.alarms.standing(EventTime::from_ms(self.at.end_ms), |station, standing| {
+            let shown = Snapshot { open_alarms: standing.open, open_alarm_ms: standing.open_ms, ..Snapshot::default() };
+            let slot = shard.station(station.0).slot;
+            self.snapshot.entry(shard.number_at(slot)).or_default().merge(&shown);
+        });
+    }
+
+    /// Counts a connector; the `first` of its station that is in service counts the station.
+    fn count(&mut self, shard: &Shard, station: &Station, connector: &Connector, first: &mut bool) {
+        let at = &self.at;
+        if !connector.timeline.touches(at.start_ms, at.passed_ms) {
+            return;
+        }
+        let mut census = Census { connectors: 1, ..Census::default() };
+        if connector.timeline.serves_before(at.end_ms) {
+            count_connector(&mut census, station, connector, at);
+            if std::mem::take(first) {
+                count_station(&mut census, station);
+            }
+        }
+        let number = shard.number_at(shard.book.owner_at(at.last, connector.slot));
+        self.census.entry(number).or_default().merge(&census);
+        self.follow_moves(shard, connector);
+    }
+
+    /// A connector that changed hands within the window: each attribution that it left, with the one at the end.
+    fn follow_moves(&mut self, shard: &Shard, connector: &Connector) {
+        if shard.book.succession(connector.slot).is_none() {
+            return;
+        }
+        let Window { start, end, .. } = self.window;
+        let begun = connector.timeline.start_ms().map_or(start, Bucket::holding_ms).max(start);
+        let at_end = shard.book.owner_at(self.at.last, connector.slot);
+        let (mut slot, mut since) = (at_end, end);
+        while let Some((from, before)) = shard.book.succession(slot)
+            && begun < from
+            && from < since
+        {
+            self.moved.push((shard.number_at(before), shard.number_at(at_end)));
+            (slot, since) = (before, from);
+        }
+    }
+
+    /// Takes the snapshot of a connector at the window's end.
+    fn show(&mut self, shard: &Shard, station: &Station, connector: &Connector) {
+        let end_ms = self.at.end_ms;
+        if !connector.timeline.serves_before(end_ms) {
+            return;
+        }
+        let mut snapshot = Snapshot::default();
+        show_use(&mut snapshot, station, connector, end_ms, self.at.last_day);
+        show_flexibility(&mut snapshot, connector, end_ms);
+        let failing = |sessions: &ConnectorSessions| sessions.repeated_failure(EventTime::from_ms(end_ms));
+        snapshot.repeated_failure = i64::from(connector.sessions.as_deref().is_some_and(failing));
+        if let Some(since_ms) = connector.faults.get().open_since_ms() {
+            snapshot.open_faults = 1;
+            snapshot.open_fault_ms = (end_ms - since_ms).max(0);
+        }
+        if self.window.kind == WindowKind::Month {
+            shard.show_uptime(&mut snapshot, connector, self.window);
+        }
+        let SlotEntry { attribution, station, .. } = shard.slots[connector.slot.0 as usize];
+        self.snapshot.entry(attribution).or_default().merge(&snapshot);
+        if self.window.kind == WindowKind::Day && snapshot.dormant > 0 {
+            *self.dormant.entry(station).or_default() += snapshot.dormant;
+        }
+    }
+
+    /// What was counted.
+    pub(super) fn finish(self) -> Count {
+        let Self { census, snapshot, dormant, mut moved, mut townships, .. } = self;
+        moved.sort_unstable();
+        townships.sort_unstable();
         Count {
             census: in_order(census),
             snapshot: in_order(snapshot),
             dormant: dormant.into_iter().collect(),
-            moved: self.moved_within(window),
-            townships: self.townships(window),
+            moved,
+            townships,
         }
+    }
+}
+
+impl Shard {
+    /// Takes the census of a window, and its snapshot if the window has just closed. What a close that is under way still
+    /// has to do makes no difference to it.
+    #[must_use]
+    pub fn take_census(&self, window: Window, with_snapshot: bool) -> Count {
+        let mut counting = Counting::of(window, with_snapshot, self);
+        (0..self.stations.len() as u32).for_each(|station| counting.add_station(self, station));
+        if with_snapshot {
+            counting.add_alarms(self);
+        }
+        counting.finish()
     }
 
     /// The number of the attribution under which a slot counts.
     fn number_at(&self, slot: SlotIndex) -> AttributionIndex {
         self.slots[slot.0 as usize].attribution
-    }
-
-    /// Connectors that changed hands within a window: for each attribution that they left, that and the one at the end.
-    fn moved_within(&self, window: Window) -> Vec<(AttributionIndex, AttributionIndex)> {
-        let last = Bucket::from_number(window.end.number() - 1);
-        let mut moved = Vec::new();
-        for connector in &self.connectors {
-            if self.book.succession(connector.slot).is_none()
-                || !connector.timeline.touches(window.start.start_ms(), window.end.min(self.closed).start_ms())
-            {
-                continue;
-            }
-            let begun = connector.timeline.start_ms().map_or(window.start, Bucket::holding_ms).max(window.start);
-            let at_end = self.book.owner_at(last, connector.slot);
-            let mut slot = at_end;
-            let mut since = window.end;
-            while let Some((from, before)) = self.book.succession(slot)
-                && begun < from
-                && from < since
-            {
-                moved.push((self.number_at(before), self.number_at(at_end)));
-                (slot, since) = (before, from);
-            }
-        }
-        moved
-    }
-
-    fn townships(&self, window: Window) -> Vec<u32> {
-        let end_ms = window.end.start_ms();
-        let mut townships: Vec<u32> = self
-            .stations
-            .iter()
-            .filter(|station| station.is_facility())
-            .filter_map(|station| {
-                let master = station.master.as_ref()?;
-                let township = master.area.and_then(|area| area.township())?;
-                let serves = |&index: &u32| self.connectors[index as usize].timeline.serves_before(end_ms);
-                let open = master.access == Some(Access::Public) && station.all.iter().any(serves);
-                open.then_some(township)
-            })
-            .collect();
-        townships.sort_unstable();
-        townships
-    }
-
-    /// Takes the census of a window, slot by slot; slots may occur several times.
-    fn census(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Census)) {
-        let (start_ms, end_ms) = (window.start.start_ms(), window.end.start_ms());
-        let calendar = &self.config.calendar;
-        let last_day = calendar.civil_day(end_ms - 1);
-        let new_year = days_from_civil(CivilDay { month: 1, day: 1, ..last_day }) * MS_PER_DAY;
-        let at = CensusTime {
-            end_ms,
-            day: days_from_civil(last_day),
-            year_start_ms: new_year - calendar.offset_ms(new_year),
-        };
-        let last = Bucket::from_number(window.end.number() - 1);
-        // A recording may end within the window; what begins after that is in none.
-        let passed_ms = end_ms.min(self.closed.start_ms());
-        for station in &self.stations {
-            let mut first = true;
-            for connector in station.all.iter().map(|&index| &self.connectors[index as usize]) {
-                if !connector.timeline.touches(start_ms, passed_ms) {
-                    continue;
-                }
-                let mut census = Census { connectors: 1, ..Census::default() };
-                if connector.timeline.serves_before(end_ms) {
-                    count_connector(&mut census, station, connector, &at);
-                    if std::mem::take(&mut first) {
-                        count_station(&mut census, station);
-                    }
-                }
-                sink(self.book.owner_at(last, connector.slot), &census);
-            }
-        }
-    }
-
-    /// Takes a snapshot at the end of a window that has just closed, slot by slot; slots may occur several times.
-    fn snapshot(&self, window: Window, mut sink: impl FnMut(SlotIndex, &Snapshot)) {
-        let end_ms = window.end.start_ms();
-        let end = EventTime::from_ms(end_ms);
-        for connector in &self.connectors {
-            if !connector.timeline.serves_before(end_ms) {
-                continue;
-            }
-            let station = self.station(connector.station);
-            let mut snapshot = Snapshot::default();
-            show_use(&mut snapshot, station, connector, end_ms, self.config.calendar.civil_day(end_ms - 1));
-            show_flexibility(&mut snapshot, connector, end_ms);
-            let failing = connector.sessions.as_ref().is_some_and(|sessions| sessions.repeated_failure(end));
-            snapshot.repeated_failure = i64::from(failing);
-            if let Some(since_ms) = connector.faults.get().open_since_ms() {
-                snapshot.open_faults = 1;
-                snapshot.open_fault_ms = (end_ms - since_ms).max(0);
-            }
-            if window.kind == WindowKind::Month {
-                self.show_uptime(&mut snapshot, connector, window);
-            }
-            sink(connector.slot, &snapshot);
-        }
-        self.alarms.standing(end, |station, standing| {
-            let shown = Snapshot { open_alarms: standing.open, open_alarm_ms: standing.open_ms, ..Snapshot::default() };
-            sink(self.station(station.0).slot, &shown);
-        });
     }
 
     /// Uptime over the twelve civil months that end with the window (domain C4).
@@ -209,9 +236,14 @@ fn in_order<T>(counted: FxHashMap<AttributionIndex, T>) -> Vec<(AttributionIndex
 
 /// The points in time that a census needs.
 struct CensusTime {
+    start_ms: i64,
     end_ms: i64,
-    /// The last civil day of the window, days since the Unix epoch.
-    day: i64,
+    /// Up to where the window has passed, ms.
+    passed_ms: i64,
+    /// The last base bucket of the window.
+    last: Bucket,
+    /// The last civil day of the window.
+    last_day: CivilDay,
     /// When the civil year of that day began, ms.
     year_start_ms: i64,
 }
@@ -250,7 +282,7 @@ fn count_facility(census: &mut Census, station: &Station, connector: &Connector,
     let rural = master.scene == Some(Scene::Rural)
         || Named::registered(master.area.and_then(|area| area.setting())) == Named::Known(Setting::Rural);
     let new = connector.timeline.start_ms().is_some_and(|start_ms| start_ms >= at.year_start_ms);
-    let aged = spec.aged_from_day().is_some_and(|day| day < at.day);
+    let aged = spec.aged_from_day().is_some_and(|day| day < days_from_civil(at.last_day));
     let low_voltage = dc && spec.v_max().is_some_and(|v_max| v_max < RENEWAL_V_MIN);
 
     census.facilities = 1;

@@ -6,8 +6,7 @@ use rustc_hash::FxHashMap;
 use super::Shard;
 use super::minutes::Minute;
 use super::registry::SlotEntry;
-use crate::book::Book;
-use crate::config::SourceIndex;
+use crate::book::{Booked, SlotIndex};
 use crate::region::Area;
 use crate::registration::Scene;
 use crate::scope::{Attribution, AttributionIndex, NOBODY, StationIndex};
@@ -53,9 +52,12 @@ impl Sums {
     }
 }
 
+/// What a station's minute gained.
+pub(super) type Gain = (StationIndex, Bucket, Minute);
+
 /// What stations' minutes gained, in the order in which slots gave it.
 #[derive(Default)]
-pub(super) struct Gains(Vec<(StationIndex, Bucket, Minute)>);
+pub(super) struct Gains(Vec<Gain>);
 
 impl Gains {
     /// What belongs to no station is nobody's minute.
@@ -69,8 +71,14 @@ impl Gains {
         }
     }
 
+    /// The first station of those, and how many are its.
+    pub(super) fn next(gains: &[Gain]) -> Option<(StationIndex, usize)> {
+        let &(station, ..) = gains.first()?;
+        Some((station, gains.iter().take_while(|gain| gain.0 == station).count()))
+    }
+
     /// By station and base bucket, each once, in order.
-    fn finish(mut self) -> Vec<(StationIndex, Bucket, Minute)> {
+    pub(super) fn finish(mut self) -> Vec<Gain> {
         self.0.sort_unstable_by_key(|&(station, bucket, _)| (station, bucket));
         self.0.dedup_by(|next, kept| {
             let same = (next.0, next.1) == (kept.0, kept.1);
@@ -81,6 +89,14 @@ impl Gains {
         });
         self.0
     }
+}
+
+/// What is handed over at a close, as far as it has come.
+#[derive(Default)]
+pub(super) struct HandedOver {
+    pub sums: Sums,
+    pub gains: Gains,
+    pub full_ms: Vec<(Bucket, StationIndex, i64)>,
 }
 
 /// What others need to know about a station.
@@ -124,43 +140,27 @@ impl Shard {
     /// Closes all base buckets before `until` and hands over what changed. Closing again, or an earlier bucket, hands
     /// over what late data changed since.
     pub fn close(&mut self, until: Bucket) -> Report {
-        if until > self.closed {
-            let from = self.closed;
-            for index in 0..self.connectors.len() as u32 {
-                // The hold stands in the timeline already; the source plays no part in settling.
-                let (timeline, mut desk) = self.desk(index, SourceIndex::default());
-                timeline.settle(from, until, &mut desk);
-            }
-            self.dirty.take_turns(from, until, self.stations.len());
-            self.closed = until;
-            self.forget_before(until);
+        self.begin_close(until, &[]);
+        self.finish_close().report
+    }
+
+    /// Takes note of what stood in the book for a closed base bucket.
+    pub(super) fn hand_over(&mut self, bucket: Bucket, slot: SlotIndex, booked: &Booked<'_>, handed: &mut HandedOver) {
+        let SlotEntry { attribution, station, claimable, .. } = self.slots[slot.0 as usize];
+        if claimable {
+            self.remember_unclaimed(bucket, slot, &booked.tally());
         }
-        let mut book = std::mem::take(&mut self.book);
-        let (mut sums, gains) = self.hand_over(&mut book);
-        self.book = book;
-        let full_ms = self.judge_station_minutes(gains, &mut sums);
+        let mut minute = Minute::default();
+        booked.state_times(|state, ms| minute.add(state, ms));
+        handed.gains.add(station, bucket, minute);
+        booked.add_to(handed.sums.at(bucket, attribution));
+    }
+
+    /// What is handed over, with all else that is new.
+    pub(super) fn report(&mut self, handed: HandedOver) -> Report {
+        let HandedOver { sums, full_ms, .. } = handed;
         let mut changes = sums.finish();
         changes.append(&mut self.moves);
-        self.report(changes, full_ms)
-    }
-
-    /// Takes out of a book what stands in it for closed base buckets.
-    pub(super) fn hand_over(&mut self, book: &mut Book) -> (Sums, Gains) {
-        let (mut sums, mut gains) = (Sums::default(), Gains::default());
-        book.drain_before(self.closed, |bucket, slot, booked| {
-            let SlotEntry { attribution, station, claimable, .. } = self.slots[slot.0 as usize];
-            if claimable {
-                self.remember_unclaimed(bucket, slot, &booked.tally());
-            }
-            let mut minute = Minute::default();
-            booked.state_times(|state, ms| minute.add(state, ms));
-            gains.add(station, bucket, minute);
-            booked.add_to(sums.at(bucket, attribution));
-        });
-        (sums, gains)
-    }
-
-    fn report(&mut self, changes: Vec<Change>, full_ms: Vec<(Bucket, StationIndex, i64)>) -> Report {
         let mut changed = std::mem::take(&mut self.reported.stations_changed);
         changed.sort_unstable();
         changed.dedup();
@@ -188,46 +188,32 @@ impl Shard {
 
     /// Adds to the sums what follows from all connectors of a station together: whether it was open, and whether every
     /// working connector was taken throughout the minute (domain B9, B10; measured in whole base buckets). It is booked
-    /// where the station as a whole counted then. Gives the time in which stations were full apart.
-    pub(super) fn judge_station_minutes(&mut self, gains: Gains, sums: &mut Sums) -> Vec<(Bucket, StationIndex, i64)> {
-        let (mut full_ms, mut judged) = (Vec::new(), Vec::new());
-        for gained in gains.finish().chunk_by(|one, other| one.0 == other.0) {
-            let station = gained[0].0;
-            let gained: Vec<(Bucket, Minute)> = gained.iter().map(|&(_, bucket, gain)| (bucket, gain)).collect();
-            self.stations[station.0 as usize].minutes.gain(&gained, |bucket, was, is| {
-                let tally = Tally {
-                    station_ms: BASE_BUCKET_MS * (is.open - was.open),
-                    full_ms: BASE_BUCKET_MS * (is.full - was.full),
-                    full_faulty_ms: BASE_BUCKET_MS * (is.full_faulty - was.full_faulty),
-                    ..Tally::default()
-                };
-                if !tally.is_zero() {
-                    judged.push((bucket, tally));
-                }
-            });
-            for (bucket, tally) in judged.drain(..) {
-                if tally.full_ms != 0 {
-                    full_ms.push((bucket, station, tally.full_ms));
-                }
-                let owner = self.book.owner_at(bucket, self.station(station.0).slot);
-                self.remember_unclaimed(bucket, owner, &tally);
-                sums.at(bucket, self.slots[owner.0 as usize].attribution).merge(&tally);
+    /// where the station as a whole counted then.
+    pub(super) fn judge_minutes(
+        &mut self,
+        station: StationIndex,
+        gained: &[(Bucket, Minute)],
+        handed: &mut HandedOver,
+    ) {
+        let mut judged = Vec::new();
+        self.stations[station.0 as usize].minutes.gain(gained, |bucket, was, is| {
+            let tally = Tally {
+                station_ms: BASE_BUCKET_MS * (is.open - was.open),
+                full_ms: BASE_BUCKET_MS * (is.full - was.full),
+                full_faulty_ms: BASE_BUCKET_MS * (is.full_faulty - was.full_faulty),
+                ..Tally::default()
+            };
+            if !tally.is_zero() {
+                judged.push((bucket, tally));
             }
+        });
+        for (bucket, tally) in judged {
+            if tally.full_ms != 0 {
+                handed.full_ms.push((bucket, station, tally.full_ms));
+            }
+            let owner = self.book.owner_at(bucket, self.station(station.0).slot);
+            self.remember_unclaimed(bucket, owner, &tally);
+            handed.sums.at(bucket, self.slots[owner.0 as usize].attribution).merge(&tally);
         }
-        full_ms
-    }
-
-    /// Forgets what no late data can reach any more.
-    fn forget_before(&mut self, closed: Bucket) {
-        let horizon = Bucket::holding_ms(closed.start_ms() - self.config.late_limit_ms);
-        for station in &mut self.stations {
-            station.minutes.forget_before(horizon);
-        }
-        for tallies in self.unclaimed.values_mut() {
-            let kept = tallies.split_off(&horizon);
-            self.unclaimed_len -= tallies.len();
-            *tallies = kept;
-        }
-        self.unclaimed.retain(|_, tallies| !tallies.is_empty());
     }
 }

@@ -5,6 +5,7 @@
 mod census;
 mod claim;
 mod close;
+mod closing;
 mod dirty;
 mod ids;
 mod minutes;
@@ -15,6 +16,7 @@ mod watch;
 
 pub use census::Count;
 pub use close::{Change, Report, StationFacts};
+pub use closing::Closed;
 pub use pack::{packed_key, unpack_remainders};
 pub use watch::AlarmEvent;
 
@@ -34,6 +36,7 @@ use crate::state::State;
 use crate::tally::{EventCounts, Tally};
 use crate::time::{ArrivalTime, Bucket, EventTime};
 use crate::timeline::{Desk, Placed, Reading, Timeline};
+use closing::Closing;
 use dirty::Dirty;
 use registry::{Connector, Owner, SlotEntry, Station};
 
@@ -130,6 +133,7 @@ pub struct Shard {
     /// Changes that only move what was handed over from one slot to another.
     moves: Vec<Change>,
     reported: close::Reported,
+    closing: Option<Box<Closing>>,
     /// Stations that differ from what was packed of them last.
     dirty: Dirty,
 }
@@ -168,6 +172,7 @@ impl Shard {
             lapse_checked: closed,
             moves: Vec::new(),
             reported: close::Reported::default(),
+            closing: None,
             dirty: Dirty::default(),
         }
     }
@@ -180,6 +185,9 @@ impl Shard {
         key: StationKey<'_>,
         observation: Observation<'_>,
     ) -> Verdict {
+        if self.closing.is_some() {
+            self.close_before(key, &observation);
+        }
         let verdict = match observation {
             Observation::Sample { connector, sample } => self.sample(arrival, source, key, connector, &sample),
             Observation::Registration(registration) => self.register(arrival, source, key, registration),

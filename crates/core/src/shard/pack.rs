@@ -3,6 +3,7 @@
 //! has been closed since without a word from the station follows from the block: reading it settles the connectors
 //! up to where the shard stands now, and drops what comes of that, for it has been handed over already.
 
+use super::closing::Handing;
 use super::dirty::TURN_BUCKETS;
 use super::ids::IdPlace;
 use super::minutes::MinuteRuns;
@@ -132,6 +133,7 @@ impl Shard {
     /// what stands in the book for closed base buckets would be lost or handed over twice. Alarm events not yet taken
     /// are not packed.
     pub fn pack_stations(&self, stations: &[StationIndex], mut sink: impl FnMut(StationKey<'_>, &[u8])) {
+        debug_assert!(self.closing.is_none(), "packed while a close is under way");
         debug_assert!(self.moves.is_empty(), "packed between a claim and the close that hands it over");
         let open = self.book.buckets();
         debug_assert!(
@@ -318,10 +320,10 @@ impl Shard {
         }
         let mut early = std::mem::replace(&mut self.book, book);
         // What it comes to was handed over then; here only the station's minutes learn of it.
-        let (mut sums, gains) = self.hand_over(&mut early);
-        self.judge_station_minutes(gains, &mut sums);
-        let horizon = Bucket::holding_ms(self.closed.start_ms() - self.config.late_limit_ms);
-        self.forget_station_before(station, horizon);
+        early.set_apart(self.closed);
+        let mut handing = Handing::of(early.take_apart(self.closed));
+        while self.go_on_handing_over(&mut handing, usize::MAX) {}
+        self.forget_station_before(station, self.horizon(self.closed));
     }
 
     fn forget_station_before(&mut self, station: u32, horizon: Bucket) {

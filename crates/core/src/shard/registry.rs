@@ -125,6 +125,12 @@ impl Station {
 }
 
 impl Shard {
+    /// How many connectors there are, those that left service too.
+    #[must_use]
+    pub fn connectors(&self) -> usize {
+        self.connectors.len()
+    }
+
     pub(super) fn station(&self, index: u32) -> &Station {
         &self.stations[index as usize]
     }

@@ -26,11 +26,11 @@ pub struct Step {
     connector: usize,
     /// How far behind its arrival it speaks of.
     behind_ms: i64,
-    word: Word,
+    pub word: Word,
 }
 
 #[derive(Clone)]
-enum Word {
+pub enum Word {
     Sample {
         status: Option<Status>,
         power_w: Option<i64>,

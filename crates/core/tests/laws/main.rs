@@ -4,6 +4,7 @@
 mod conservation;
 mod fleet;
 mod house;
+mod pieces;
 mod restart;
 
 use chargetally_core::scope::Level;

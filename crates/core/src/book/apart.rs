@@ -1,0 +1,108 @@
+//! Bookings that were set apart to be handed over: while that is done, piece by piece, the book goes on.
+
+use std::collections::VecDeque;
+use std::collections::hash_map;
+
+use super::page::{Page, SHEET_SLOTS, Sheets, Spare};
+use super::{Book, Booked, Bookings, Form, PAGES_MAX, SlotIndex};
+use crate::tally::{Merge, Tally};
+use crate::time::Bucket;
+
+/// What was set apart, to be handed over piece by piece.
+pub struct Apart {
+    closed: Bucket,
+    pages: VecDeque<(Bucket, Page)>,
+    /// The sheets of the page that is being handed over.
+    sheets: Option<(Bucket, Sheets)>,
+    whole: hash_map::IntoIter<SlotIndex, Vec<(Bucket, Tally)>>,
+    /// What belongs to base buckets that are not closed.
+    open: Vec<(Bucket, SlotIndex, Tally)>,
+    spare: Spare,
+}
+
+impl Book {
+    /// Sets apart what is booked in base buckets before `closed`; from now on the pages are for those from `closed` on. What
+    /// was set apart before must have been taken.
+    pub fn set_apart(&mut self, closed: Bucket) {
+        let Bookings { first, pages, whole } = &mut self.bookings;
+        let apart = &mut self.apart;
+        debug_assert!(apart.pages.is_empty() && apart.whole.is_empty(), "set apart twice");
+        apart.first = *first;
+        while *first < closed
+            && let Some(page) = pages.pop_front()
+        {
+            apart.pages.push_back(page);
+            *first = first.next();
+        }
+        if pages.is_empty() {
+            *first = (*first).max(closed);
+        }
+        // Among them is what belongs to open base buckets, which comes back: telling it apart takes time where there is much.
+        apart.whole = std::mem::take(whole);
+    }
+
+    /// From now on what was set apart is booked into, until this is called once more.
+    pub fn turn(&mut self) {
+        std::mem::swap(&mut self.bookings, &mut self.apart);
+    }
+
+    /// Takes what was set apart before `closed`, to hand it over.
+    #[must_use]
+    pub fn take_apart(&mut self, closed: Bucket) -> Apart {
+        let Bookings { first, pages, whole } = std::mem::replace(&mut self.apart, Bookings::starting_at(closed));
+        let mut bucket = first;
+        let mut paged = VecDeque::with_capacity(PAGES_MAX);
+        for page in pages {
+            paged.push_back((bucket, page));
+            bucket = bucket.next();
+        }
+        let (open, spare) = (Vec::new(), Spare::default());
+        Apart { closed, pages: paged, sheets: None, whole: whole.into_iter(), open, spare }
+    }
+
+    /// Takes back what was not to be handed over, once everything else is.
+    pub fn take_back(&mut self, apart: Apart) {
+        let Apart { open, spare, .. } = apart;
+        for (bucket, slot, tally) in open {
+            self.bookings.whole(bucket, slot).merge(&tally);
+        }
+        self.spare.add(spare);
+    }
+}
+
+impl Apart {
+    /// Hands over about so many bookings in base buckets that are closed, in no order; of one base bucket and slot there may
+    /// be several parts. Returns whether there is more.
+    pub fn hand_over(&mut self, slots: usize, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) -> bool {
+        let mut left = slots;
+        while left > 0 {
+            if let Some((bucket, sheets)) = &mut self.sheets {
+                let bucket = *bucket;
+                match sheets.next() {
+                    Some((first, sheet)) => {
+                        for (light, slot) in sheet.iter().zip(first.0..).filter(|(light, _)| !light.is_zero()) {
+                            sink(bucket, SlotIndex(slot), Booked(Form::Light(light)));
+                        }
+                        self.spare.keep(sheet);
+                        left = left.saturating_sub(SHEET_SLOTS);
+                    }
+                    None => self.sheets = None,
+                }
+            } else if let Some((bucket, page)) = self.pages.pop_front() {
+                self.sheets = Some((bucket, page.into_sheets()));
+            } else if let Some((slot, tallies)) = self.whole.next() {
+                for (bucket, tally) in tallies {
+                    if bucket < self.closed {
+                        sink(bucket, slot, Booked(Form::Whole(&tally)));
+                    } else {
+                        self.open.push((bucket, slot, tally));
+                    }
+                    left = left.saturating_sub(1);
+                }
+            } else {
+                return false;
+            }
+        }
+        true
+    }
+}
