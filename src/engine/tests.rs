@@ -9,7 +9,7 @@ use chargetally_core::time::{ArrivalTime, Bucket};
 use chargetally_core::window::WindowKind;
 
 use super::resume::{Intake, Packed, Resuming};
-use super::{Engine, EngineConfig, Notice, Quota, RejectedSample};
+use super::{Engine, EngineConfig, Notice, Quota, RejectedSample, Spread};
 use crate::batch::Message;
 use crate::dialect::{Reason, Reject};
 use crate::{settings, setup};
@@ -148,6 +148,31 @@ fn what_few_messages_and_many_say_is_the_same() {
     for (workers, lot) in [(1, 1), (1, 7), (3, 1), (3, 7), (3, 100), (3, usize::MAX)] {
         assert_eq!(told(workers, lot), expected, "{workers} workers, lots of {lot}");
     }
+}
+
+#[test]
+fn what_a_spread_close_says_is_the_same_and_it_is_completed_in_its_time() {
+    let spread = Some(Spread { connectors_min: 0, ms_per_million: 2_000_000_000 });
+    let told = |workers, spread, lot: usize| {
+        let config = EngineConfig { spread, ..config(workers) };
+        let mut engine = Engine::start(config, ArrivalTime::from_ms(START_MS)).expect("threads");
+        feed_in_lots(&mut engine, 0..39, |pushed| pushed.is_multiple_of(lot));
+        finish(engine)
+    };
+    let expected = told(1, None, usize::MAX);
+    for (workers, lot) in [(1, usize::MAX), (1, 1), (3, usize::MAX), (3, 5)] {
+        assert_eq!(told(workers, spread, lot), expected, "{workers} workers, lots of {lot}");
+    }
+
+    let config = EngineConfig { spread, ..config(2) };
+    let grace_ms = config.core.grace_ms;
+    let mut engine = Engine::start(config, ArrivalTime::from_ms(START_MS)).expect("threads");
+    feed(&mut engine, 0..3);
+    let after = |ms: i64| ArrivalTime::from_ms(START_MS + 3 * MINUTE_MS + grace_ms + ms);
+    // Six connectors, two seconds each.
+    let advanced: Vec<bool> =
+        [0, 11_999, 12_000, 12_001].map(|ms| engine.advance(after(ms)).expect("workers")).to_vec();
+    assert_eq!((advanced, engine.closed().start_ms()), (vec![true, false, true, false], START_MS + 3 * MINUTE_MS));
 }
 
 #[test]
