@@ -61,9 +61,8 @@ impl Engine {
         if until > self.closed {
             self.flush()?;
             self.tell_all(|| Job::Tick(now))?;
-            let spread_ms = self.spread.map_or(0, |spread| spread.duration_ms(self.connectors));
-            self.begin(until, spread_ms)?;
-            if spread_ms == 0 {
+            self.begin(until)?;
+            if self.closes_by(now) {
                 completed |= self.complete()?;
             }
         }
@@ -76,7 +75,7 @@ impl Engine {
     /// [`EngineError`].
     pub fn close(&mut self, until: Bucket) -> Result<(), EngineError> {
         self.complete()?;
-        self.begin(until, 0)?;
+        self.begin(until)?;
         self.complete().map(drop)
     }
 
@@ -105,11 +104,12 @@ impl Engine {
         Bucket::holding_ms(self.newest.ms() - self.grace_ms)
     }
 
-    fn begin(&mut self, until: Bucket, spread_ms: i64) -> Result<(), EngineError> {
+    fn begin(&mut self, until: Bucket) -> Result<(), EngineError> {
         self.flush()?;
         let until = until.max(self.closed);
         let windows: Arc<[Window]> = self.rollup.ending(self.closed, until).into();
-        self.tell_all(|| Job::BeginClose { until, windows: Arc::clone(&windows) })?;
+        let connectors = self.ask_all(|reply| Job::BeginClose { until, windows: Arc::clone(&windows), reply })?;
+        let spread_ms = self.spread.map_or(0, |spread| spread.duration_ms(connectors.into_iter().sum()));
         self.begun = Some(Begun { until, windows, due_ms: self.newest.ms().saturating_add(spread_ms) });
         Ok(())
     }
@@ -120,9 +120,8 @@ impl Engine {
         self.flush()?;
         let closed = self.ask_all(|reply| Job::FinishClose { reply })?;
         self.closed = until;
-        self.connectors = closed.iter().map(|closed| closed.connectors).sum();
         let mut counts = Vec::with_capacity(closed.len());
-        for (worker, Closed { report, counts: counted, .. }) in closed.into_iter().enumerate() {
+        for (worker, Closed { report, counts: counted }) in closed.into_iter().enumerate() {
             self.rollup.absorb(worker, report);
             counts.push(counted);
         }

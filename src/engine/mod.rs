@@ -149,8 +149,6 @@ pub struct Engine {
     /// A close that has begun.
     begun: Option<Begun>,
     spread: Option<Spread>,
-    /// How many connectors there were at the last close.
-    connectors: usize,
     /// What was counted of windows at the last close and has not been given out yet.
     counted: Vec<(Window, CensusBook)>,
 }
@@ -177,9 +175,7 @@ impl Engine {
         let (spent_sender, spent) = mpsc::channel();
         let (voice, notices) = Voice::new();
         let mut handles = Vec::with_capacity(workers);
-        let mut connectors = 0;
         for (index, (shard, dialects)) in shards.enumerate() {
-            connectors += shard.connectors();
             let worker = Worker {
                 index,
                 shard,
@@ -208,7 +204,6 @@ impl Engine {
             newest,
             begun: None,
             spread,
-            connectors,
             counted: Vec::new(),
         })
     }

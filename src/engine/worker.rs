@@ -19,8 +19,8 @@ use crate::dialect::{Dialect, Limits, Reject, Request};
 pub(super) enum Job {
     /// Decode and take in messages.
     Messages(Batch),
-    /// Begin to close base buckets, and to count windows.
-    BeginClose { until: Bucket, windows: Arc<[Window]> },
+    /// Begin to close base buckets, and to count windows; say how many connectors there are.
+    BeginClose { until: Bucket, windows: Arc<[Window]>, reply: SyncSender<(usize, usize)> },
     /// Do what is left of a close, and hand over what changed and what was counted.
     FinishClose { reply: SyncSender<(usize, Closed)> },
     /// Take the census of a window, with its snapshot where it has just closed.
@@ -188,7 +188,10 @@ impl Worker {
                 // Where nobody collects spent batches any more, this one's memory is just given back.
                 let _uncollected = spent.send(batch);
             }
-            Job::BeginClose { until, windows } => self.shard.begin_close(until, &windows),
+            Job::BeginClose { until, windows, reply } => {
+                self.shard.begin_close(until, &windows);
+                self.answer(&reply, self.shard.connectors());
+            }
             Job::FinishClose { reply } => {
                 let closed = self.shard.finish_close();
                 self.answer(&reply, closed);

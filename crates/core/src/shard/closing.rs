@@ -22,8 +22,6 @@ pub struct Closed {
     pub report: Report,
     /// What was counted of the windows that were asked for, in their order.
     pub counts: Vec<Count>,
-    /// How many connectors there are.
-    pub connectors: usize,
 }
 
 /// A close that has begun.
@@ -123,7 +121,7 @@ impl Shard {
         let Some(closing) = self.closing.take() else { return Closed::default() };
         let counts = closing.counts.into_iter().map(Counting::finish).collect();
         let report = closing.handing.map(|handing| self.report(handing.handed)).unwrap_or_default();
-        Closed { report, counts, connectors: self.connectors.len() }
+        Closed { report, counts }
     }
 
     /// Has done of a close what must come before an observation.
