@@ -24,7 +24,7 @@ pub struct Spread {
 impl Spread {
     /// What a daemon does. A close takes a processor about 0.3 µs a connector (docs/performance.md): at this pace messages keep
     /// most of it meanwhile.
-    pub const USUAL: Self = Self { connectors_min: 50_000, ms_per_million: 500 };
+    pub const USUAL: Self = Self { connectors_min: 50_000, ms_per_million: 1_000 };
 
     /// How long a close of so many connectors takes, ms.
     fn duration_ms(self, connectors: usize) -> i64 {

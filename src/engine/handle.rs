@@ -19,8 +19,8 @@ const JOBS_MAX: usize = 8;
 const FEW_MESSAGES: usize = 64;
 /// As long as they hold no more than this, bytes.
 const FEW_BYTES: usize = 32 * 1024;
-/// A piece of a close is about so many connectors: less than a millisecond.
-const PIECE_CONNECTORS: usize = 2_000;
+/// A piece of a close is the work of about so many connectors: a millisecond or two.
+const PIECE_CONNECTORS: usize = 5_000;
 
 pub(super) struct Handle {
     jobs: SyncSender<Job>,
