@@ -1,22 +1,20 @@
 //! Bookings that were set apart to be handed over: while that is done, piece by piece, the book goes on.
 
-use std::collections::VecDeque;
-use std::collections::hash_map;
+use std::collections::{VecDeque, btree_map, hash_map};
 
 use super::page::{Page, SHEET_SLOTS, Sheets, Spare};
-use super::{Book, Booked, Bookings, Form, PAGES_MAX, SlotIndex};
-use crate::tally::{Merge, Tally};
+use super::{Book, Booked, Bookings, Form, PAGES_MAX, SlotIndex, Wholes};
+use crate::tally::Tally;
 use crate::time::Bucket;
 
 /// What was set apart, to be handed over piece by piece.
 pub struct Apart {
-    closed: Bucket,
     pages: VecDeque<(Bucket, Page)>,
     /// The sheets of the page that is being handed over.
     sheets: Option<(Bucket, Sheets)>,
-    whole: hash_map::IntoIter<SlotIndex, Vec<(Bucket, Tally)>>,
-    /// What belongs to base buckets that are not closed.
-    open: Vec<(Bucket, SlotIndex, Tally)>,
+    whole: btree_map::IntoIter<Bucket, Wholes>,
+    /// The whole tallies of the base bucket that is being handed over.
+    tallies: Option<(Bucket, hash_map::IntoIter<SlotIndex, Box<Tally>>)>,
     spare: Spare,
 }
 
@@ -37,8 +35,8 @@ impl Book {
         if pages.is_empty() {
             *first = (*first).max(closed);
         }
-        // Among them is what belongs to open base buckets, which comes back: telling it apart takes time where there is much.
-        apart.whole = std::mem::take(whole);
+        let open = whole.split_off(&closed);
+        apart.whole = std::mem::replace(whole, open);
     }
 
     /// From now on what was set apart is booked into, until this is called once more.
@@ -46,33 +44,29 @@ impl Book {
         std::mem::swap(&mut self.bookings, &mut self.apart);
     }
 
-    /// Takes what was set apart before `closed`, to hand it over.
+    /// Takes what was set apart, to hand it over.
     #[must_use]
-    pub fn take_apart(&mut self, closed: Bucket) -> Apart {
-        let Bookings { first, pages, whole } = std::mem::replace(&mut self.apart, Bookings::starting_at(closed));
+    pub fn take_apart(&mut self) -> Apart {
+        let none = Bookings::starting_at(self.bookings.first);
+        let Bookings { first, pages, whole } = std::mem::replace(&mut self.apart, none);
         let mut bucket = first;
         let mut paged = VecDeque::with_capacity(PAGES_MAX);
         for page in pages {
             paged.push_back((bucket, page));
             bucket = bucket.next();
         }
-        let (open, spare) = (Vec::new(), Spare::default());
-        Apart { closed, pages: paged, sheets: None, whole: whole.into_iter(), open, spare }
+        Apart { pages: paged, sheets: None, whole: whole.into_iter(), tallies: None, spare: Spare::default() }
     }
 
-    /// Takes back what was not to be handed over, once everything else is.
+    /// Takes back, when all is handed over, what can be written on again.
     pub fn take_back(&mut self, apart: Apart) {
-        let Apart { open, spare, .. } = apart;
-        for (bucket, slot, tally) in open {
-            self.bookings.whole(bucket, slot).merge(&tally);
-        }
-        self.spare.add(spare);
+        self.spare.add(apart.spare);
     }
 }
 
 impl Apart {
-    /// Hands over about so many bookings in base buckets that are closed, in no order; of one base bucket and slot there may
-    /// be several parts. Returns whether there is more.
+    /// Hands over about so many bookings, in no order; of one base bucket and slot there may be several parts. Returns
+    /// whether there is more.
     pub fn hand_over(&mut self, slots: usize, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) -> bool {
         let mut left = slots;
         while left > 0 {
@@ -90,15 +84,16 @@ impl Apart {
                 }
             } else if let Some((bucket, page)) = self.pages.pop_front() {
                 self.sheets = Some((bucket, page.into_sheets()));
-            } else if let Some((slot, tallies)) = self.whole.next() {
-                for (bucket, tally) in tallies {
-                    if bucket < self.closed {
-                        sink(bucket, slot, Booked(Form::Whole(&tally)));
-                    } else {
-                        self.open.push((bucket, slot, tally));
+            } else if let Some((bucket, tallies)) = &mut self.tallies {
+                match tallies.next() {
+                    Some((slot, tally)) => {
+                        sink(*bucket, slot, Booked(Form::Whole(&tally)));
+                        left -= 1;
                     }
-                    left = left.saturating_sub(1);
+                    None => self.tallies = None,
                 }
+            } else if let Some((bucket, tallies)) = self.whole.next() {
+                self.tallies = Some((bucket, tallies.into_iter()));
             } else {
                 return false;
             }

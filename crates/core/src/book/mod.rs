@@ -94,14 +94,17 @@ struct Bookings {
     first: Bucket,
     /// By base bucket and slot.
     pages: VecDeque<Page>,
-    /// By slot and base bucket, what has no page or did not fit there.
-    whole: FxHashMap<SlotIndex, Vec<(Bucket, Tally)>>,
+    /// By base bucket and slot, what has no page or did not fit there.
+    whole: BTreeMap<Bucket, Wholes>,
 }
+
+/// Whole tallies by slot, boxed: a table with room to spare is to be small.
+type Wholes = FxHashMap<SlotIndex, Box<Tally>>;
 
 impl Bookings {
     /// None, with the first page for this base bucket.
     fn starting_at(first: Bucket) -> Self {
-        Self { first, pages: VecDeque::new(), whole: FxHashMap::default() }
+        Self { first, pages: VecDeque::new(), whole: BTreeMap::new() }
     }
 
     /// The place of a base bucket's page.
@@ -117,14 +120,12 @@ impl Bookings {
 
     /// The whole tally that stands under exactly this base bucket and slot.
     fn whole(&mut self, bucket: Bucket, slot: SlotIndex) -> &mut Tally {
-        let tallies = self.whole.entry(slot).or_default();
-        let place = tallies.iter().position(|&(known, _)| known == bucket).unwrap_or_else(|| {
-            // Seldom more than one or two: no room for more is kept.
-            tallies.reserve_exact(1);
-            tallies.push((bucket, Tally::default()));
-            tallies.len() - 1
-        });
-        &mut tallies[place].1
+        if !self.whole.contains_key(&bucket) {
+            // As many as there were in the minute before come into the next one, and a large table grows slowly.
+            let usual = self.whole.get(&Bucket::from_number(bucket.number() - 1)).map_or(0, FxHashMap::len);
+            self.whole.insert(bucket, Wholes::with_capacity_and_hasher(usual, Default::default()));
+        }
+        self.whole.entry(bucket).or_default().entry(slot).or_default()
     }
 }
 
@@ -176,17 +177,13 @@ impl Book {
     fn lift(&mut self, slot: SlotIndex, since: Option<Bucket>) -> Vec<(Bucket, Tally)> {
         let is_wanted = |bucket: Bucket| since.is_none_or(|since| bucket >= since);
         let mut lifted = Vec::new();
-        let Bookings { whole, .. } = &mut self.bookings;
-        if let Some(tallies) = whole.get_mut(&slot) {
-            lifted.extend(tallies.extract_if(.., |&mut (bucket, _)| is_wanted(bucket)));
-            if tallies.is_empty() {
-                whole.remove(&slot);
-            }
+        for (&bucket, tallies) in self.bookings.whole.iter_mut().filter(|(bucket, _)| is_wanted(**bucket)) {
+            lifted.extend(tallies.remove(&slot).map(|tally| (bucket, *tally)));
         }
+        self.bookings.whole.retain(|_, tallies| !tallies.is_empty());
         for place in 0..self.bookings.pages.len() {
             let bucket = self.bookings.bucket_of(place);
-            let light =
-                self.bookings.pages[place].get_mut(slot).filter(|light| is_wanted(bucket) && !light.is_zero());
+            let light = self.bookings.pages[place].get_mut(slot).filter(|light| is_wanted(bucket) && !light.is_zero());
             if let Some(light) = light.map(std::mem::take) {
                 let mut tally = Tally::default();
                 light.add_to(&mut tally);
@@ -248,8 +245,11 @@ impl Book {
     #[must_use]
     pub fn get(&self, bucket: Bucket, slot: SlotIndex) -> Tally {
         let Bookings { pages, whole, .. } = &self.bookings;
-        let whole = whole.get(&slot).into_iter().flatten().find(|&&(known, _)| known == bucket);
-        let mut tally = whole.map(|(_, tally)| tally.clone()).unwrap_or_default();
+        let mut tally = whole
+            .get(&bucket)
+            .and_then(|tallies| tallies.get(&slot))
+            .map(|tally| (**tally).clone())
+            .unwrap_or_default();
         let page = self.bookings.page_of(bucket).and_then(|place| pages.get(place));
         if let Some(light) = page.and_then(|page| page.get(slot)) {
             light.add_to(&mut tally);
@@ -261,9 +261,8 @@ impl Book {
     #[must_use]
     pub fn buckets(&self) -> Vec<Bucket> {
         let Bookings { pages, whole, .. } = &self.bookings;
-        let whole = whole.values().flatten().map(|&(bucket, _)| bucket);
         let paged = (0..pages.len()).map(|place| self.bookings.bucket_of(place));
-        let mut buckets: Vec<Bucket> = paged.chain(whole).collect();
+        let mut buckets: Vec<Bucket> = paged.chain(whole.keys().copied()).collect();
         buckets.sort_unstable();
         buckets.dedup();
         buckets
@@ -273,7 +272,7 @@ impl Book {
     /// parts. The pages are for the base buckets from `closed` on then.
     pub fn drain_before(&mut self, closed: Bucket, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) {
         self.set_apart(closed);
-        let mut apart = self.take_apart(closed);
+        let mut apart = self.take_apart();
         while apart.hand_over(usize::MAX, &mut sink) {}
         self.take_back(apart);
     }

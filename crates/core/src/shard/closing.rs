@@ -105,7 +105,7 @@ impl Shard {
                 Some(handing) => handing,
                 none => {
                     self.forget_unclaimed(closing.until);
-                    none.insert(Handing::of(self.book.take_apart(closing.until)))
+                    none.insert(Handing::of(self.book.take_apart()))
                 }
             };
             self.go_on_handing_over(handing, left);

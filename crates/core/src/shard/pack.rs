@@ -321,7 +321,7 @@ impl Shard {
         let mut early = std::mem::replace(&mut self.book, book);
         // What it comes to was handed over then; here only the station's minutes learn of it.
         early.set_apart(self.closed);
-        let mut handing = Handing::of(early.take_apart(self.closed));
+        let mut handing = Handing::of(early.take_apart());
         while self.go_on_handing_over(&mut handing, usize::MAX) {}
         self.forget_station_before(station, self.horizon(self.closed));
     }
