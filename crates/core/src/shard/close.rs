@@ -79,7 +79,8 @@ impl Gains {
 
     /// By station and base bucket, each once, in order.
     pub(super) fn finish(mut self) -> Vec<Gain> {
-        self.0.sort_unstable_by_key(|&(station, bucket, _)| (station, bucket));
+        // Slots mostly follow on one another as their stations do: a stable sort makes use of that.
+        self.0.sort_by_key(|&(station, bucket, _)| (station, bucket));
         self.0.dedup_by(|next, kept| {
             let same = (next.0, next.1) == (kept.0, kept.1);
             if same {
