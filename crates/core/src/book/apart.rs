@@ -2,16 +2,17 @@
 
 use std::collections::{VecDeque, btree_map, hash_map};
 
-use super::page::{Page, SHEET_SLOTS, Sheets, Spare};
+use super::page::{Page, SHEET_SLOTS, Spare};
 use super::{Book, Booked, Bookings, Form, PAGES_MAX, SlotIndex, Wholes};
 use crate::tally::Tally;
 use crate::time::Bucket;
 
 /// What was set apart, to be handed over piece by piece.
 pub struct Apart {
+    /// The first of them is the one that is being handed over.
     pages: VecDeque<(Bucket, Page)>,
-    /// The sheets of the page that is being handed over.
-    sheets: Option<(Bucket, Sheets)>,
+    /// Which of its sheets is next.
+    sheet: usize,
     whole: btree_map::IntoIter<Bucket, Wholes>,
     /// The whole tallies of the base bucket that is being handed over.
     tallies: Option<(Bucket, hash_map::IntoIter<SlotIndex, Box<Tally>>)>,
@@ -55,7 +56,7 @@ impl Book {
             paged.push_back((bucket, page));
             bucket = bucket.next();
         }
-        Apart { pages: paged, sheets: None, whole: whole.into_iter(), tallies: None, spare: Spare::default() }
+        Apart { pages: paged, sheet: 0, whole: whole.into_iter(), tallies: None, spare: Spare::default() }
     }
 
     /// Takes back, when all is handed over, what can be written on again.
@@ -70,20 +71,17 @@ impl Apart {
     pub fn hand_over(&mut self, slots: usize, mut sink: impl FnMut(Bucket, SlotIndex, Booked<'_>)) -> bool {
         let mut left = slots;
         while left > 0 {
-            if let Some((bucket, sheets)) = &mut self.sheets {
-                let bucket = *bucket;
-                match sheets.next() {
-                    Some((first, sheet)) => {
-                        for (light, slot) in sheet.iter().zip(first.0..).filter(|(light, _)| !light.is_zero()) {
-                            sink(bucket, SlotIndex(slot), Booked(Form::Light(light)));
-                        }
-                        self.spare.keep(sheet);
-                        left = left.saturating_sub(SHEET_SLOTS);
+            if let Some((bucket, page)) = self.pages.front_mut() {
+                if let Some((first, sheet)) = page.take_sheet(&mut self.sheet) {
+                    for (light, slot) in sheet.iter().zip(first.0..).filter(|(light, _)| !light.is_zero()) {
+                        sink(*bucket, SlotIndex(slot), Booked(Form::Light(light)));
                     }
-                    None => self.sheets = None,
+                    self.spare.keep(sheet);
+                    left = left.saturating_sub(SHEET_SLOTS);
+                } else if let Some((_, page)) = self.pages.pop_front() {
+                    self.sheet = 0;
+                    self.spare.keep_page(page);
                 }
-            } else if let Some((bucket, page)) = self.pages.pop_front() {
-                self.sheets = Some((bucket, page.into_sheets()));
             } else if let Some((bucket, tallies)) = &mut self.tallies {
                 match tallies.next() {
                     Some((slot, tally)) => {

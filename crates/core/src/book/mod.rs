@@ -168,7 +168,7 @@ impl Book {
         let Self { bookings, spare, .. } = self;
         let place = bookings.page_of(bucket)?;
         while bookings.pages.len() <= place {
-            bookings.pages.push_back(Page::default());
+            bookings.pages.push_back(spare.page());
         }
         Some(bookings.pages[place].at(slot, spare))
     }

@@ -1,11 +1,8 @@
 //! A page: the light tallies of one base bucket by slot, in sheets that come when they are first written on. So a page for
 //! millions neither has to be made at once nor to be given back at once, and costs nothing for slots that say nothing.
 
-use std::iter::Enumerate;
-use std::vec::IntoIter;
-
-use super::SlotIndex;
 use super::light::Light;
+use super::{PAGES_MAX, SlotIndex};
 
 /// Slots of a sheet, as a power of two.
 const SHEET_BITS: u32 = 9;
@@ -17,27 +14,45 @@ const SPARE_MAX: usize = 64;
 /// The light tallies of so many slots that follow on one another.
 pub(super) type Sheet = Box<[Light; SHEET_SLOTS]>;
 
-/// Sheets on which nothing stands.
+/// Sheets, and pages without one, on which nothing stands.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spare(Vec<Sheet>);
+pub(super) struct Spare {
+    sheets: Vec<Sheet>,
+    pages: Vec<Page>,
+}
 
 impl Spare {
-    fn take(&mut self) -> Sheet {
-        self.0.pop().unwrap_or_else(|| Box::new([Light::default(); SHEET_SLOTS]))
+    fn sheet(&mut self) -> Sheet {
+        self.sheets.pop().unwrap_or_else(|| Box::new([Light::default(); SHEET_SLOTS]))
+    }
+
+    /// A page to begin a base bucket with.
+    pub(super) fn page(&mut self) -> Page {
+        self.pages.pop().unwrap_or_default()
     }
 
     /// Keeps a sheet that is needed no longer, where there are not too many.
     pub(super) fn keep(&mut self, mut sheet: Sheet) {
-        if self.0.len() < SPARE_MAX {
+        if self.sheets.len() < SPARE_MAX {
             sheet.fill(Light::default());
-            self.0.push(sheet);
+            self.sheets.push(sheet);
         }
     }
 
-    /// Adds the sheets of another.
+    /// Keeps the room of a page whose sheets are gone.
+    pub(super) fn keep_page(&mut self, mut page: Page) {
+        page.sheets.clear();
+        if self.pages.len() < PAGES_MAX {
+            self.pages.push(page);
+        }
+    }
+
+    /// Adds what another keeps.
     pub(super) fn add(&mut self, other: Self) {
-        self.0.extend(other.0);
-        self.0.truncate(SPARE_MAX);
+        self.sheets.extend(other.sheets);
+        self.sheets.truncate(SPARE_MAX);
+        self.pages.extend(other.pages);
+        self.pages.truncate(PAGES_MAX);
     }
 }
 
@@ -59,7 +74,7 @@ impl Page {
         if self.sheets.len() <= sheet {
             self.sheets.resize(sheet + 1, None);
         }
-        &mut self.sheets[sheet].get_or_insert_with(|| spare.take())[place]
+        &mut self.sheets[sheet].get_or_insert_with(|| spare.sheet())[place]
     }
 
     /// The tally of a slot, where its sheet was written on.
@@ -74,21 +89,15 @@ impl Page {
         self.sheets.get_mut(sheet)?.as_mut().map(|sheet| &mut sheet[place])
     }
 
-    /// Its sheets in order.
-    pub(super) fn into_sheets(self) -> Sheets {
-        Sheets { sheets: self.sheets.into_iter().enumerate() }
-    }
-}
-
-/// The sheets of a page, each with the first slot that stands there.
-pub(super) struct Sheets {
-    sheets: Enumerate<IntoIter<Option<Sheet>>>,
-}
-
-impl Iterator for Sheets {
-    type Item = (SlotIndex, Sheet);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.sheets.find_map(|(number, sheet)| Some((SlotIndex((number << SHEET_BITS) as u32), sheet?)))
+    /// Takes out the first sheet from a place on, with the first slot that stands there; the place is moved past it.
+    pub(super) fn take_sheet(&mut self, place: &mut usize) -> Option<(SlotIndex, Sheet)> {
+        while let Some(sheet) = self.sheets.get_mut(*place) {
+            let first = SlotIndex((*place << SHEET_BITS) as u32);
+            *place += 1;
+            if let Some(sheet) = sheet.take() {
+                return Some((first, sheet));
+            }
+        }
+        None
     }
 }
