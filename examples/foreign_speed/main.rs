@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "an example that measures reads the clock itself")]
 
 mod cases;
+mod frames;
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -51,7 +52,11 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let cases = cases();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => cases.iter().for_each(compare),
+        ["frames"] => frames::compare(),
+        [] => {
+            cases.iter().for_each(compare);
+            frames::compare();
+        }
         ["list"] => cases.iter().for_each(|case| println!("{}", case.name)),
         ["count", name, what, rounds] => {
             let case = cases.iter().find(|case| case.name == name).expect("one of the cases");
@@ -64,7 +69,7 @@ fn main() {
                 _ => (0..rounds).for_each(|_| (case.parse)(black_box(case.json.as_bytes()))),
             }
         }
-        _ => panic!("nothing, or `list`, or `count CASE decode|parse ROUNDS`"),
+        _ => panic!("nothing, or `frames`, or `list`, or `count CASE decode|parse ROUNDS`"),
     }
 }
 

@@ -32,7 +32,7 @@ const NODE_CONNECTOR: &str = "1";
 /// Times that can be meant: the years 2000 to 2100, ms since the Unix epoch.
 const TIME_MS: std::ops::RangeInclusive<u64> = 946_684_800_000..=4_133_980_799_999;
 /// The form of packed memory.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Sparkplug B under one root.
 #[derive(Clone, Debug)]
@@ -51,15 +51,21 @@ pub struct Sparkplug {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Node {
     connectors: BTreeMap<Box<str>, ConnectorMemory>,
-    /// By device, empty for the node itself, and alias.
-    aliases: BTreeMap<(Box<str>, u64), Meaning>,
-    /// By device and name, for metrics that say something: their units stand in the birth alone.
-    names: BTreeMap<(Box<str>, Box<str>), Meaning>,
+    /// What births bound, by device, empty for the node itself.
+    births: BTreeMap<Box<str>, Birth>,
     /// The birth that its last will has to name.
     bd_seq: Option<u64>,
     seq: Option<u8>,
     asked_ms: Option<i64>,
     is_dirty: bool,
+}
+
+/// What the birth of a device bound.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Birth {
+    aliases: BTreeMap<u64, Meaning>,
+    /// For metrics that say something: their units stand in the birth alone.
+    names: BTreeMap<Box<str>, Meaning>,
 }
 
 /// What a message is.
@@ -169,12 +175,12 @@ impl Sparkplug {
         }
         let outcome = self.values(&topic, &payload, arrival, limits, sink);
         let is_alias_missing = outcome == Err(Reject::field(Reason::UnknownAlias, "alias"));
-        let (root, key, allowed) = (self.root.as_str().to_owned(), topic.key, self.may_ask);
+        let key = topic.key;
         let node = self.node(key)?;
         let has_gap = node.take_seq(topic.kind, payload.seq);
         let is_due = node.asked_ms.is_none_or(|asked| arrival.ms().saturating_sub(asked) >= ASK_EVERY_MS);
-        if (has_gap || is_alias_missing) && allowed && is_due && !retained {
-            let topic = format!("{root}/{}/NCMD/{}", key.operator, key.station);
+        if (has_gap || is_alias_missing) && self.may_ask && is_due && !retained {
+            let topic = format!("{}/{}/NCMD/{}", self.root.as_str(), key.operator, key.station);
             let is_waiting = self.requests.iter().any(|request| request.topic == topic);
             if !is_waiting && self.requests.len() < REQUESTS_MAX {
                 let payload = wire::rebirth_request(u64::try_from(arrival.ms()).unwrap_or_default());
@@ -197,17 +203,18 @@ impl Sparkplug {
         let is_birth = matches!(topic.kind, Kind::NodeBirth | Kind::DeviceBirth);
         let payload_ms = payload.timestamp.map(in_range).transpose()?;
         let node = self.node(topic.key)?;
+        let birth = node.births.get(topic.device);
         let mut bound = Vec::new();
-        let mut readings = Vec::new();
+        let mut readings = Vec::with_capacity(payload.metrics.len());
         for metric in &payload.metrics {
             let meaning = match (metric.name, metric.alias) {
                 (Some(name), _) if is_birth || metric.unit.is_some() => Meaning::of(name, metric.unit)?,
-                (Some(name), _) => match node.names.get(&(topic.device.into(), name.into())) {
+                (Some(name), _) => match birth.and_then(|birth| birth.names.get(name)) {
                     Some(&meaning) => meaning,
                     None => Meaning::of(name, None)?,
                 },
                 (None, Some(alias)) => {
-                    let known = node.aliases.get(&(topic.device.into(), alias)).copied();
+                    let known = birth.and_then(|birth| birth.aliases.get(&alias)).copied();
                     known.ok_or(Reject::field(Reason::UnknownAlias, "alias"))?
                 }
                 (None, None) => return Err(Reject::field(Reason::MissingField, "name")),
@@ -229,7 +236,7 @@ impl Sparkplug {
             sink(topic.key, Observation::StationOnline);
         }
         if !readings.is_empty() {
-            let memory = node.connectors.entry(connector.into()).or_default();
+            let memory = node.connector(connector);
             if is_birth {
                 memory.forget_told();
             }
@@ -253,8 +260,7 @@ impl Sparkplug {
         {
             return Ok(());
         }
-        node.aliases.clear();
-        node.names.clear();
+        node.births.clear();
         node.seq = None;
         node.connectors.values_mut().for_each(ConnectorMemory::forget_told);
         sink(topic.key, Observation::StationOffline { at: None, retained });
@@ -276,7 +282,7 @@ impl Sparkplug {
         if node.connectors.len() >= limits.connectors_max && !node.connectors.contains_key(topic.device) {
             return Err(Reject::field(Reason::TooManyParts, "connector"));
         }
-        let memory = node.connectors.entry(topic.device.into()).or_default();
+        let memory = node.connector(topic.device);
         memory.forget_told();
         let sample = Sample {
             at: EventTime::from_ms(at_ms),
@@ -300,11 +306,10 @@ impl Sparkplug {
                 return Err(Reject::whole(Reason::TooManyStations));
             }
             self.nodes += 1;
+            self.memory.entry(operator.into()).or_default().insert(station.into(), Node::default());
         }
-        if !self.memory.contains_key(operator) {
-            self.memory.insert(operator.into(), BTreeMap::new());
-        }
-        let node = self.memory.entry(operator.into()).or_default().entry(station.into()).or_default();
+        let node = self.memory.get_mut(operator).and_then(|nodes| nodes.get_mut(station));
+        let node = node.expect("a node that is not known was made above");
         if !node.is_dirty {
             node.is_dirty = true;
             self.dirty.push((operator.into(), station.into()));
@@ -347,31 +352,43 @@ impl Sparkplug {
 }
 
 impl Node {
+    /// What is remembered of a connector.
+    fn connector(&mut self, id: &str) -> &mut ConnectorMemory {
+        if !self.connectors.contains_key(id) {
+            self.connectors.insert(id.into(), ConnectorMemory::default());
+        }
+        self.connectors.get_mut(id).expect("a connector that is not known was made above")
+    }
+
     /// Takes what a birth binds; data bind nothing.
     fn take_birth(&mut self, topic: &Topic<'_>, payload: &Payload<'_>, bound: &[(Option<u64>, &str, Meaning)]) {
         match topic.kind {
             Kind::NodeBirth => {
-                self.aliases.clear();
-                self.names.clear();
+                self.births.clear();
                 self.bd_seq = bd_seq(payload);
             }
             Kind::DeviceBirth => self.forget(topic.device),
             _ => return,
         }
+        let room = |counted: fn(&Birth) -> usize| ALIASES_MAX.saturating_sub(self.births.values().map(counted).sum());
+        let (aliases_max, names_max) = (room(|birth| birth.aliases.len()), room(|birth| birth.names.len()));
+        let mut birth = Birth::default();
         for &(alias, name, meaning) in bound {
-            if let Some(alias) = alias.filter(|_| self.aliases.len() < ALIASES_MAX) {
-                self.aliases.insert((topic.device.into(), alias), meaning);
+            if let Some(alias) = alias.filter(|_| birth.aliases.len() < aliases_max) {
+                birth.aliases.insert(alias, meaning);
             }
-            if meaning != Meaning::Nothing && self.names.len() < ALIASES_MAX {
-                self.names.insert((topic.device.into(), name.into()), meaning);
+            if meaning != Meaning::Nothing && birth.names.len() < names_max {
+                birth.names.insert(name.into(), meaning);
             }
+        }
+        if birth != Birth::default() {
+            self.births.insert(topic.device.into(), birth);
         }
     }
 
     /// Forgets what a device's birth bound.
     fn forget(&mut self, device: &str) {
-        self.aliases.retain(|(of, _), _| **of != *device);
-        self.names.retain(|(of, _), _| **of != *device);
+        self.births.remove(device);
     }
 
     /// Takes a sequence number: whether one before it is missing.
@@ -393,9 +410,9 @@ fn tell(
 ) {
     for group in readings.chunk_by(|(one, _), (other, _)| one == other) {
         let Some(&(at_ms, _)) = group.first() else { continue };
-        let mut stray = ConnectorMemory::default();
         let is_newest = memory.advance(at_ms);
-        let target = if is_newest { &mut *memory } else { &mut stray };
+        let mut stray = None;
+        let target = if is_newest { &mut *memory } else { stray.insert(ConnectorMemory::default()) };
         group.iter().for_each(|(_, reading)| reading.remember(target));
         if let Some(sample) = target.sample(at_ms, false) {
             sink(key, Observation::Sample { connector, sample });
@@ -425,8 +442,7 @@ fn in_range(ms: u64) -> Result<i64, Reject> {
 impl Pack for Node {
     fn pack(&self, out: &mut Vec<u8>) {
         self.connectors.pack(out);
-        self.aliases.pack(out);
-        self.names.pack(out);
+        self.births.pack(out);
         self.bd_seq.pack(out);
         self.seq.pack(out);
         self.asked_ms.pack(out);
@@ -435,12 +451,22 @@ impl Pack for Node {
     fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
         Ok(Self {
             connectors: Pack::unpack(reader)?,
-            aliases: Pack::unpack(reader)?,
-            names: Pack::unpack(reader)?,
+            births: Pack::unpack(reader)?,
             bd_seq: Pack::unpack(reader)?,
             seq: Pack::unpack(reader)?,
             asked_ms: Pack::unpack(reader)?,
             is_dirty: false,
         })
+    }
+}
+
+impl Pack for Birth {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.aliases.pack(out);
+        self.names.pack(out);
+    }
+
+    fn unpack(reader: &mut Reader<'_>) -> Result<Self, Damaged> {
+        Ok(Self { aliases: Pack::unpack(reader)?, names: Pack::unpack(reader)? })
     }
 }

@@ -6,7 +6,10 @@ use crate::dialect::{Limits, Reason, Reject};
 const BROKEN: Reject = Reject::whole(Reason::NotProtobuf);
 
 /// Bytes of a variable-length integer at most.
-const VARINT_BYTES_MAX: u32 = 10;
+const VARINT_BYTES_MAX: usize = 10;
+
+/// Room for so many metrics is made at first.
+const METRICS_USUAL: usize = 8;
 
 /// What a payload holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,16 +84,27 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    /// Keys and most values have one byte.
+    #[inline]
     fn varint(&mut self) -> Result<u64, Reject> {
+        match self.0 {
+            [byte, rest @ ..] if byte & 0x80 == 0 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Reject> {
         let mut value = 0_u64;
-        for place in 0..VARINT_BYTES_MAX {
-            let (&byte, rest) = self.0.split_first().ok_or(BROKEN)?;
-            self.0 = rest;
+        for (place, &byte) in self.0.iter().enumerate().take(VARINT_BYTES_MAX) {
             if place == VARINT_BYTES_MAX - 1 && byte > 1 {
-                return Err(BROKEN);
+                break;
             }
             value |= u64::from(byte & 0x7f) << (7 * place);
             if byte & 0x80 == 0 {
+                self.0 = self.0.get(place + 1..).unwrap_or_default();
                 return Ok(value);
             }
         }
@@ -112,6 +126,9 @@ impl<'a> Payload<'a> {
                 (2, Wire::Bytes(metric)) => {
                     if payload.metrics.len() >= limits.array_len_max {
                         return Err(Reject::field(Reason::TooLongArray, "metrics"));
+                    }
+                    if payload.metrics.is_empty() {
+                        payload.metrics.reserve(METRICS_USUAL);
                     }
                     payload.metrics.push(Metric::read(metric, limits)?);
                 }
