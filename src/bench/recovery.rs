@@ -7,12 +7,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chargetally_core::scope::Level;
+
 use super::broker::Broker;
 use super::receiver::{self, Running};
 use super::sender::{Flood, Sender};
-use super::{BenchError, CATCH_UP_MS, Options, PAUSE, Receiver, SUBSCRIBE_MS};
+use super::{BenchError, CATCH_UP_MS, Options, PAUSE, Receiver};
 use crate::clock::monotonic;
 use crate::store::{Limits, Store};
+
+/// How long a daemon may take until it subscribes.
+const START_MAX: Duration = Duration::from_secs(600);
 
 /// What store to make.
 #[derive(Clone, Debug)]
@@ -23,6 +28,8 @@ pub struct RecoveryOptions {
     pub seconds: f64,
     /// The daemon's shards; 0 for one per core.
     pub shards: u16,
+    /// The levels that the daemon gives out; where there are none, its default.
+    pub levels: Vec<Level>,
     /// A folder with nothing in it, for the store.
     pub state: PathBuf,
 }
@@ -99,13 +106,13 @@ impl Life {
             at_least_once: true,
             seconds: options.seconds,
             shards: options.shards,
-            levels: Vec::new(),
+            levels: options.levels.clone(),
             state: Some(options.state.clone()),
         };
         let settings = receiver::settings(broker.address, Receiver::Daemon, &options);
         let began = monotonic();
         let running = receiver::start(Receiver::Daemon, settings)?;
-        let subscriber = broker.shared.subscriber(Duration::from_millis(SUBSCRIBE_MS));
+        let subscriber = broker.shared.subscriber(START_MAX);
         let seconds = monotonic().since_us(began) as f64 / 1e6;
         let life = Self { broker, running };
         if subscriber.is_none() {
@@ -161,7 +168,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let state = folder.path().to_owned();
         // Nothing but the last alarms: in tests a longer journal is ended by a checkpoint at once.
-        let options = RecoveryOptions { connectors: 60, seconds: 0.0, shards: 2, state };
+        let options = RecoveryOptions { connectors: 60, seconds: 0.0, shards: 2, levels: Vec::new(), state };
         let [from_checkpoint, from_both] = recovery(&options).expect("both start");
         assert_eq!((from_checkpoint.stations, from_checkpoint.sent), (6, 66), "six registrations, sixty samples");
         assert_eq!(from_checkpoint.journal_bytes, 0, "an orderly end leaves no journal");
