@@ -121,7 +121,19 @@ impl<'a> Reader<'a> {
         if length <= self.bytes.len() { Ok(length) } else { Err(Damaged { what: "length" }) }
     }
 
+    /// Nearly all integers are of one byte.
+    #[inline]
     fn unsigned(&mut self) -> Result<u64, Damaged> {
+        match self.bytes.split_first() {
+            Some((&byte, rest)) if byte & MORE == 0 => {
+                self.bytes = rest;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_unsigned(),
+        }
+    }
+
+    fn long_unsigned(&mut self) -> Result<u64, Damaged> {
         let mut value = 0_u64;
         for place in 0..BYTES_MAX {
             let byte = self.byte()?;

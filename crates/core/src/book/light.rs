@@ -31,6 +31,44 @@ fn add(entry: &mut i32, more: i64) -> bool {
 }
 
 impl Light {
+    /// What stands in a whole tally, where all of it fits here.
+    pub(super) fn of(tally: &Tally) -> Option<Self> {
+        let mut light = Self::default();
+        let mut states = State::ALL.into_iter().filter(|&state| tally.in_state(state) != 0);
+        let fits = states.all(|state| light.add_state(state, tally.in_state(state)))
+            && light.add_import(tally.import_j)
+            && light.add_charging_import(tally.charging_import_j)
+            && light.add_rated(tally.rated_j)
+            && light.add_overstay(tally.overstay_ms)
+            && light.add_demand(tally.demand_j)
+            && light.add_demand_import(tally.demand_import_j)
+            && light.accept_all(&tally.latency)
+            && light.add_bms_episodes(tally.events.get().map_or(0, |counts| counts.bms_episodes));
+        // What has no entry here, or does not add up as it is booked, is told by what is missing.
+        let mut told = Tally::default();
+        light.add_to(&mut told);
+        (fits && told == *tally).then_some(light)
+    }
+
+    fn accept_all(&mut self, latency: &[i64]) -> bool {
+        let mut places = self.accepted.iter_mut().zip(&mut self.latency_cells);
+        let mut cells = latency.iter().enumerate().filter(|(_, count)| **count != 0);
+        cells.all(|(cell, &count)| match (places.next(), u16::try_from(count), u8::try_from(cell)) {
+            (Some((place, name)), Ok(count), Ok(cell)) => {
+                (*place, *name) = (count, cell);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    fn add_bms_episodes(&mut self, count: i64) -> bool {
+        u8::try_from(count).is_ok_and(|count| {
+            self.bms_episodes = count;
+            true
+        })
+    }
+
     /// Time in a state, ms.
     pub(super) fn add_state(&mut self, state: State, ms: i64) -> bool {
         let number = state.index() as u8;
@@ -137,6 +175,7 @@ impl Light {
 mod tests {
     use super::*;
     use crate::histogram::LATENCY_CELLS;
+    use crate::tally::Merge;
     use proptest::prelude::*;
 
     #[derive(Clone, Copy, Debug)]
@@ -204,7 +243,16 @@ mod tests {
                 }
             }
             let is_zero = light.is_zero();
+            let alone = Some(light).filter(|_| beside.is_zero());
             light.add_to(&mut beside);
+            // What fitted once fits again, unless entries that cancel out had taken its place; nothing is changed by it.
+            if let Some(again) = Light::of(&all) {
+                let mut tally = Tally::default();
+                again.add_to(&mut tally);
+                prop_assert_eq!(&tally, &all);
+            } else {
+                prop_assert!(alone.is_none(), "{:?} does not fit again", alone);
+            }
             prop_assert_eq!(&beside, &all);
             prop_assert!(!is_zero || light.is_zero());
         }

@@ -149,6 +149,16 @@ impl Book {
         self.bookings.whole(bucket, slot)
     }
 
+    /// Adds a tally: as a light one where it fits and nothing else stands there, for it takes a tenth of the room.
+    pub fn put(&mut self, bucket: Bucket, slot: SlotIndex, tally: &Tally) {
+        let slot = self.owner_now(bucket, slot);
+        let room = self.light(bucket, slot).filter(|light| light.is_zero());
+        match room.and_then(|room| Light::of(tally).map(|light| *room = light)) {
+            Some(()) => {}
+            None => self.bookings.whole(bucket, slot).merge(tally),
+        }
+    }
+
     /// Adds to the light tally where there is one and it fits, else to the whole one.
     fn add(
         &mut self,
@@ -290,7 +300,7 @@ impl Book {
     /// Books everything that stands under `from` under `to` instead.
     pub fn rename(&mut self, from: SlotIndex, to: SlotIndex) {
         for (bucket, tally) in self.lift(from, None) {
-            self.at(bucket, to).merge(&tally);
+            self.put(bucket, to, &tally);
         }
     }
 

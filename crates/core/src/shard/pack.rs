@@ -107,7 +107,7 @@ pub fn unpack_remainders<B: AsRef<[u8]>>(shards: &mut [Shard], blocks: &[B]) -> 
     }
     let Some(first) = shards.first_mut() else { return Ok(()) };
     for (bucket, tally) in remainders.into_iter().flat_map(|remainder| remainder.booked) {
-        first.book.at(bucket, NOWHERE).merge(&tally);
+        first.book.put(bucket, NOWHERE, &tally);
     }
     Ok(())
 }
@@ -276,7 +276,7 @@ impl Shard {
             for (bucket, tally) in booked {
                 // What has been closed since was handed over then.
                 let book = if bucket < self.closed { &mut early } else { &mut self.book };
-                book.at(bucket, slot).merge(&tally);
+                book.put(bucket, slot, &tally);
             }
             if !unclaimed.is_empty() {
                 self.unclaimed_len += unclaimed.len();
